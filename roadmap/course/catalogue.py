@@ -1,0 +1,172 @@
+"""What the checks say about themselves, read from their source without running or importing anything."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roadmap.course.errors import CourseError
+from roadmap.course.syllabus import Course, Stage
+
+MISTAKES = "mistakes*.toml"
+
+
+@dataclass(frozen=True)
+class CheckInfo:
+    """One check as declared: `name` is the test function's, `file` the path from the course root."""
+
+    name: str
+    file: str
+    line: int
+    task: str
+    title: str
+    weight: float = 1
+    lesson: str = ""
+    hints: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A named misconception: what it is, in one sentence, and a hint."""
+
+    slug: str
+    task: str
+    says: str
+    hint: str = ""
+
+
+def checks_of(course: Course, stage: Stage, *, hidden: bool = False) -> tuple[CheckInfo, ...]:
+    """The stage's checks in the order of their tasks, and within a task as they are written.
+
+    Raises `CourseError` when a file of checks cannot be read.
+    """
+    folder = course.checks(stage)
+    files = sorted(folder.glob("test_*.py"))
+    if hidden:
+        files += sorted((folder / "hidden").glob("test_*.py"))
+    found: list[CheckInfo] = []
+    for path in files:
+        found += read_checks(path, name=_relative(path, course.root), hidden=path.parent != folder)
+    order = {task.id: index for index, task in enumerate(stage.tasks)}
+    return tuple(sorted(found, key=lambda info: order.get(info.task, len(order))))
+
+
+def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) -> list[CheckInfo]:
+    """The checks that one file declares with `@check(...)`, in order."""
+    name = name or path.name
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CourseError(f"{name} cannot be read: {error}.", "Check the file, or update the course.") from None
+    except (SyntaxError, ValueError) as error:
+        raise CourseError(f"{name} is not valid Python: {error}.", "Correct the file, or update the course.") from None
+    constants = _constants(tree)
+    found = []
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        declaration = next((call for call in node.decorator_list if _is_check(call)), None)
+        if declaration is None:
+            continue
+        values = {word.arg: _literal(word.value, constants) for word in declaration.keywords if word.arg}
+        if declaration.args:
+            values.setdefault("task", _literal(declaration.args[0], constants))
+        docstring = ast.get_docstring(node) or node.name
+        found.append(
+            CheckInfo(
+                name=node.name,
+                file=name,
+                line=node.lineno,
+                task=str(values.get("task") or ""),
+                title=docstring.partition("\n")[0].strip(),
+                weight=values["weight"] if isinstance(values.get("weight"), int | float) else 1,
+                lesson=str(values.get("lesson") or ""),
+                hints=_strings(values.get("hints")),
+                needs=_strings(values.get("needs")),
+                models=_strings(values.get("models")),
+                hidden=hidden,
+            )
+        )
+    return found
+
+
+def find_check(checks: Iterable[CheckInfo], id: str) -> CheckInfo | None:
+    """The check that a report's id (`test_sampling.py::test_top_p[4]`) stands for."""
+    name = re.sub(r"\[.*\]$", "", id.rpartition("::")[2] or id, flags=re.DOTALL)
+    return next((info for info in checks if info.name == name), None)
+
+
+def mistakes_of(course: Course, stage: Stage) -> dict[str, Mistake]:
+    """The stage's named mistakes by slug."""
+    return read_mistakes(course.checks(stage))
+
+
+def read_mistakes(folder: Path) -> dict[str, Mistake]:
+    """The named mistakes of a folder of checks by slug, from every file that MISTAKES matches; often there is one."""
+    found: dict[str, Mistake] = {}
+    for path in sorted(folder.glob(MISTAKES)):
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise CourseError(f"{path} cannot be read: {error}.", "Correct that file.") from None
+        for slug, entry in data.items():
+            if isinstance(entry, dict):
+                words = {key: str(entry.get(key, "")) for key in ("task", "says", "hint")}
+                found[slug] = Mistake(slug, **words)
+    return found
+
+
+def _relative(path: Path, root: Path) -> str:
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _is_check(call: ast.expr) -> bool:
+    if not isinstance(call, ast.Call):
+        return False
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    return name == "check"
+
+
+def _constants(tree: ast.Module) -> dict[str, Any]:
+    """Module-level names bound to literals: a list of hints shared by several checks, say."""
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            value = _literal(node.value, found)
+            if value is not None:
+                found[node.targets[0].id] = value
+    return found
+
+
+def _literal(node: ast.expr, constants: dict[str, Any]) -> Any:
+    """The value of a literal, of a known name, or of a list or tuple of these; None for anything else."""
+    if isinstance(node, ast.Name):
+        return constants.get(node.id)
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_literal(item, constants) for item in node.elts]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _literal(node.left, constants), _literal(node.right, constants)
+        return left + right if isinstance(left, str | list) and type(left) is type(right) else None
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list | tuple):
+        return tuple(item for item in value if isinstance(item, str))
+    return ()

@@ -1,0 +1,90 @@
+"""A learner's package, looked at from outside: which module imports which, and a digest of what a task rests on."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from roadmap.course.syllabus import Stage, Task
+
+SIZE_LIMIT = 4 * 1024 * 1024  # larger files are no source that anybody wrote
+
+
+def imports_of(package: Path, files: Iterable[str]) -> dict[str, set[str]]:
+    """For each module of the package, the modules of the same package that it imports, at any depth of its code.
+
+    A file that is missing or is not Python imports nothing: a scan must survive what is being typed.
+    """
+    modules = {Path(file).stem for file in files if file.endswith(".py")}
+    return {module: _imported(package, module) & modules for module in modules}
+
+
+def rests_on(module: str, imports: dict[str, set[str]]) -> set[str]:
+    """`module` and all that it imports, directly or not."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting += imports.get(current, ())
+    return found
+
+
+def tasks_touched(stage: Stage, package: Path, changed: Iterable[str]) -> list[Task]:
+    """The tasks that a change to the files `changed` (names within the package) can affect, in order.
+
+    A package's `__init__.py` runs before any module, so it touches every task.
+    """
+    names = {Path(file).stem for file in changed if file in stage.package_files}
+    if not names:
+        return []
+    if "__init__" in names:
+        return list(stage.tasks)
+    imports = imports_of(package, stage.package_files)
+    return [task for task in stage.tasks if rests_on(task.module, imports) & names]
+
+
+def digest(stage: Stage, package: Path, task: Task) -> str:
+    """A digest of the files that the task rests on: its module, what that imports, and `__init__.py`."""
+    imports = imports_of(package, stage.package_files)
+    total = hashlib.sha256()
+    for module in sorted(rests_on(task.module, imports) | {"__init__"}):
+        total.update(module.encode() + b"\0")
+        try:
+            path = package / f"{module}.py"
+            content = path.read_bytes() if path.stat().st_size <= SIZE_LIMIT else b""
+        except OSError:
+            content = b"missing"
+        total.update(hashlib.sha256(content).digest())
+    return total.hexdigest()[:16]
+
+
+def _imported(package: Path, module: str) -> set[str]:
+    path = package / f"{module}.py"
+    try:
+        if path.stat().st_size > SIZE_LIMIT:
+            return set()
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            source = (node.module or "").split(".")
+            if node.level == 0:
+                if source[0] != package.name:
+                    continue
+                source = source[1:]
+            if source and source[0]:
+                found.add(source[0])
+            else:
+                found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                parts = alias.name.split(".")
+                if parts[0] == package.name and len(parts) > 1:
+                    found.add(parts[1])
+    return found

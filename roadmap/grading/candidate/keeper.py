@@ -1,0 +1,209 @@
+"""Outside the sandbox, one keeper for each candidate: starts it, watches its memory and disk, ends it, says how it ended.
+
+The keeper stays in the candidate's network namespace but outside its process namespace: the learner's code cannot see it.
+It is trusted; so it also binds sockets inside that network and makes connections into it, and passes them out.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from .. import wire
+from ..sandbox import Layers
+from ..sandbox.limits import MEGABYTE, Limits
+
+_POLL_SECONDS = 0.05
+_EXIT = struct.Struct("=i")
+
+
+class Keeper:
+    """Runs `body` in a sandboxed process. `body` never returns."""
+
+    def __init__(
+        self,
+        control: socket.socket,
+        layers: Layers,
+        limits: Limits,
+        hide: list[str],
+        scratch: str,
+        body: Callable[[], NoReturn],
+    ):
+        self._control = control
+        self._layers = layers
+        self._limits = limits
+        self._hide = hide
+        self._scratch = scratch
+        self._body = body
+        self._baseline = _private_bytes(os.getpid())
+        self._over: str | None = None
+
+    def run(self) -> NoReturn:
+        """Start the candidate and keep it until it ends or the judge says so."""
+        from ..sandbox import namespaces
+
+        status_read, status_write = os.pipe()
+        if self._layers.namespaces:
+            namespaces.enter()
+        child = os.fork()
+        if child == 0:
+            os.close(status_read)
+            if self._layers.namespaces:
+                self._be_init(status_write)
+            os.setsid()
+            self._body()
+        os.close(status_write)
+        pidfd = os.pidfd_open(child)
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        poller.register(pidfd, select.POLLIN)
+        next_disk_check = time.monotonic() + 0.5
+        while True:
+            ready = {fd for fd, _ in poller.poll(_POLL_SECONDS * 1000)}
+            if pidfd in ready:
+                break
+            if self._control.fileno() in ready and not self._serve():
+                break
+            self._over = self._over or self._memory_excess(child)
+            if self._over is None and time.monotonic() >= next_disk_check:
+                next_disk_check = time.monotonic() + 0.5
+                self._over = self._disk_excess()
+            if self._over:
+                break
+        _kill(child, group=not self._layers.namespaces)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        reported = os.read(status_read, _EXIT.size) if self._layers.namespaces else b""
+        if len(reported) == _EXIT.size:
+            (code,) = _EXIT.unpack(reported)
+        try:
+            wire.send(self._control, wire.encode({"exited": code, "over": self._over}))
+        except (wire.Closed, OSError):
+            pass  # the judge is gone; nobody waits for the answer
+        os._exit(0)
+
+    def _be_init(self, status_write: int) -> NoReturn:
+        """Process 1 of the candidate's world: reaps orphans, and takes everything down with the learner's process."""
+        from ..sandbox import namespaces
+
+        namespaces.die_with_parent()
+        namespaces.private_mounts(self._hide, self._limits.processes)
+        learner = os.fork()
+        if learner == 0:
+            os.close(status_write)
+            os.setsid()
+            self._body()
+        self._control.close()
+        while True:
+            pid, status = os.wait()
+            if pid == learner:
+                os.write(status_write, _EXIT.pack(os.waitstatus_to_exitcode(status)))
+                os._exit(0)
+
+    def _serve(self) -> bool:
+        """Answer one request of the judge; False when the candidate is to end."""
+        try:
+            request = wire.decode(wire.receive(self._control))
+            if request["op"] == "listen":
+                with socket.create_server(("127.0.0.1", 0)) as server:
+                    self._answer({"port": server.getsockname()[1]}, server)
+            elif request["op"] == "connect":
+                with socket.create_connection(("127.0.0.1", request["port"]), timeout=1) as connection:
+                    self._answer({"port": request["port"]}, connection)
+            else:
+                return False
+        except (wire.Closed, wire.WireError):
+            return False
+        except OSError as error:
+            self._answer({"refused": os.strerror(error.errno or 0)}, None)
+        return True
+
+    def _answer(self, message: dict[str, Any], sock: socket.socket | None) -> None:
+        wire.send(self._control, wire.encode(message), (sock.fileno(),) if sock else ())
+
+    def _memory_excess(self, top: int) -> str | None:
+        """`memory` once the candidate's processes hold more private memory than allowed, swallowed errors or not."""
+        allowed = self._limits.memory_mb * MEGABYTE
+        pids = _descendants(top)
+        if sum(_resident_bytes(pid) for pid in pids) <= allowed:
+            return None
+        used = sum(_private_bytes(pid) for pid in pids)
+        return "memory" if used - self._baseline > allowed else None
+
+    def _disk_excess(self) -> str | None:
+        total = 0
+        for folder, _, files in os.walk(self._scratch):
+            for name in files:
+                try:
+                    total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+                except OSError:
+                    continue
+            if total > self._limits.scratch_mb * MEGABYTE:
+                return "disk"
+        return None
+
+
+def _kill(pid: int, *, group: bool) -> None:
+    for end in (os.killpg, os.kill) if group else (os.kill,):
+        try:
+            end(pid, signal.SIGKILL)
+        except OSError:
+            continue
+
+
+def _descendants(top: int) -> list[int]:
+    found, waiting = [], [top]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/children") as children:
+                    waiting.extend(int(child) for child in children.read().split())
+        except OSError:
+            continue
+    return found
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _private_bytes(pid: int) -> int:
+    """Memory that only this process holds: what it shares with its base does not count."""
+    total = 0
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as rollup:
+            for line in rollup:
+                if line.startswith(("Private_", "Swap:")):
+                    total += int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return 0
+    return total
+
+
+def fresh_descriptors(stdin: int | None, stdout: int, stderr: int, wire_fd: int | None) -> int | None:
+    """Leave this process with descriptors 0, 1, 2 and the wire, and nothing else. Returns the wire's number, 3."""
+    null = os.open(os.devnull, os.O_RDWR)
+    sources = [null if stdin is None else stdin, stdout, stderr] + ([] if wire_fd is None else [wire_fd])
+    # Copies above the targets first, so that no dup2 overwrites a source that is still needed.
+    high = [os.dup2(fd, 200 + i) for i, fd in enumerate(sources)]
+    for target, fd in enumerate(high):
+        os.dup2(fd, target)
+    os.closerange(len(sources), 65536)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    return None if wire_fd is None else 3

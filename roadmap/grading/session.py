@@ -1,0 +1,282 @@
+"""A grading session: warm bases for one stage, and runs of its checks against submissions."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..course import Course, Stage
+from ..course.catalogue import checks_of
+from . import calibration, submission, wire
+from .bases import Process, candidate_config, start_candidate_base
+from .errors import GraderError
+from .sandbox import Layers, layers, requested_mode
+from .submission import SubmissionError
+from .verdict import CheckResult, Report, State, TaskResult
+
+JUDGE_LIBRARIES = ("numpy", "torch", "transformers")
+CANDIDATE_LIBRARIES = ("numpy", "torch", "regex", "safetensors.torch")
+_SILENCE_SECONDS = 1800.0  # a judge that says nothing for longer is taken for dead
+
+__all__ = ["Event", "GraderError", "Grader", "SubmissionError"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Progress of a run. `kind` is `collected` (then `checks` holds all of them), `started` or `finished`."""
+
+    kind: str
+    check: CheckResult | None = None
+    checks: tuple[CheckResult, ...] = ()
+
+
+class Grader:
+    """Grades submissions of one stage. Use as a context manager; the bases start at the first need and stay warm."""
+
+    def __init__(self, course: Course, stage: Stage):
+        self.course = course
+        self.stage = stage
+        self._mode = requested_mode()
+        self._layers: Layers = layers(self._mode)
+        self._judge: Process | None = None
+        self._candidates: Process | None = None
+        self._models: set[str] = set()
+        self._isolation, self._missing = self._layers.isolation, self._layers.missing
+        self._home = Path(tempfile.mkdtemp(prefix="roadmap-grading-"))
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the bases and remove what the session kept on disk."""
+        for process in (self._judge, self._candidates):
+            if process is not None:
+                process.close()
+        self._judge = self._candidates = None
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def prepare(self, tasks: Sequence[str] | None = None) -> None:
+        """Start the bases and load the models that the checks of `tasks` (all, where None) want, once."""
+        wanted = sorted(self._models_of(tasks))
+        self._require(wanted)
+        if not self._layers.fork:
+            return
+        if self._judge is not None and self._judge.child.poll() is not None:
+            self.close_bases()
+        if self._judge is None:
+            self._judge = self._start_judge_base(wanted, inline=False)
+            self._candidates = start_candidate_base(self._config(), wanted, self._home / "candidates.log")
+            self._judge.hear()
+            hello = self._candidates.hear()
+            self._isolation, self._missing = hello["isolation"], hello["missing"]
+            self._models = set(wanted)
+        new = [name for name in wanted if name not in self._models]
+        if new:
+            assert self._candidates is not None
+            for process in (self._judge, self._candidates):
+                process.say({"op": "prepare", "models": new})
+            for process in (self._judge, self._candidates):
+                process.hear()
+            self._models |= set(new)
+
+    def close_bases(self) -> None:
+        """End the bases only; the next run starts new ones."""
+        for process in (self._judge, self._candidates):
+            if process is not None:
+                process.close()
+        self._judge = self._candidates = None
+        self._models = set()
+
+    def check(
+        self,
+        source: Path,
+        tasks: Sequence[str] | None = None,
+        seed: int | None = None,
+        checks: Iterable[Path] = (),
+        on_event: Callable[[Event], None] | None = None,
+        *,
+        hidden: bool = False,
+        stop_at_first: bool = False,
+    ) -> Report:
+        """Run the stage's checks, or those of `tasks`, against the package in `source`.
+
+        `checks` are folders of further, hidden checks; `hidden` adds the stage's own. Raises SubmissionError when the
+        submission cannot be read, GraderError when the grader fails before any verdict.
+        """
+        started = time.monotonic()
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        with tempfile.TemporaryDirectory(prefix="run-", dir=self._home, ignore_cleanup_errors=True) as folder:
+            work = Path(folder)
+            submission.copy(self.stage, Path(source), work / "submission")
+            shortcuts = submission.shortcuts(self.stage, work / "submission")
+            (work / "scratch").mkdir()
+            self.prepare(tasks)
+            hidden_folders = [str(Path(path).resolve()) for path in checks]
+            own_hidden = self.course.checks(self.stage) / "hidden"
+            job = {
+                "root": str(self.course.root),
+                "stage": self.stage.name,
+                "submission": str(work / "submission"),
+                "work": str(work / "scratch"),
+                "tasks": None if tasks is None else list(tasks),
+                "seed": seed,
+                "factor": calibration.factor(self.course.root / ".roadmap"),
+                "shortcuts": shortcuts,
+                "hidden": [*hidden_folders, *([str(own_hidden)] if hidden and own_hidden.is_dir() else [])],
+                "files": self._files(tasks, hidden_folders, hidden),
+                "stop_at_first": stop_at_first,
+                "candidate": dataclasses.asdict(self._config()),
+            }
+            results = self._run(job, on_event or (lambda event: None))
+        return self._report(results, tasks, seed, time.monotonic() - started, partial=stop_at_first)
+
+    # --- below: a run -----------------------------------------------------------------------------------------------
+
+    def _run(self, job: dict[str, Any], on_event: Callable[[Event], None]) -> list[CheckResult]:
+        ours, theirs = socket.socketpair()
+        inline: Process | None = None
+        try:
+            if self._layers.fork:
+                assert self._judge is not None and self._candidates is not None
+                judge_end, base_end = socket.socketpair()
+                with judge_end, base_end:
+                    self._candidates.say({"op": "channel"}, (base_end.fileno(),))
+                    self._judge.say({"op": "judge"}, (theirs.fileno(), judge_end.fileno()))
+            else:
+                inline = self._start_judge_base(sorted(self._models_of(job["tasks"])), inline=True)
+                inline.hear()
+                inline.say({"op": "judge"}, (theirs.fileno(),))
+            theirs.close()
+            wire.send(ours, wire.encode(job))
+            return self._listen(ours, on_event)
+        except (wire.Closed, OSError) as error:
+            raise GraderError(f"The grading process ended early ({type(error).__name__}).") from None
+        finally:
+            ours.close()
+            with contextlib.suppress(OSError):
+                theirs.close()
+            if inline is not None:
+                inline.close()
+
+    def _listen(self, sock: socket.socket, on_event: Callable[[Event], None]) -> list[CheckResult]:
+        """Collect verdicts until the judge is done. A check without a verdict stays a grader error: never an absence."""
+        results: dict[str, CheckResult] = {}
+        while True:
+            try:
+                message = wire.decode(wire.receive(sock, time.monotonic() + _SILENCE_SECONDS))
+            except (wire.Closed, wire.Timeout):
+                if not results:
+                    words = self._judge.last_words() if self._judge is not None else ""
+                    raise GraderError(f"The grading process ended before it had read the checks. {words}") from None
+                return list(results.values())
+            kind, value = message["event"], message["value"]
+            if kind == "collected":
+                results = {check["id"]: _result(check) for check in value}
+                on_event(Event("collected", checks=tuple(results.values())))
+            elif kind in ("started", "finished"):
+                check = _result(value)
+                if kind == "finished":
+                    results[check.id] = check
+                on_event(Event(kind, check=check))
+            elif kind == "failed":
+                raise GraderError(f"The grader failed: {value.splitlines()[0]}")
+            else:
+                if not results:
+                    words = self._judge.last_words() if self._judge is not None else ""
+                    raise GraderError(f"No check was found for that. {words}", "Look at the folder `checks`.")
+                return list(results.values())
+
+    def _report(
+        self, results: list[CheckResult], tasks: Sequence[str] | None, seed: int, seconds: float, *, partial: bool
+    ) -> Report:
+        if partial:  # what was left out after the first catch is no verdict
+            results = [check for check in results if check.message != "This check was not run."]
+        chosen = [task for task in self.stage.tasks if tasks is None or task.id in tasks]
+        scores = [
+            TaskResult(
+                id=task.id,
+                title=task.title,
+                score=round(sum(check.earned for check in results if check.task == task.id), 2),
+                max_score=float(task.points),
+            )
+            for task in chosen
+        ]
+        total, most = round(sum(task.score for task in scores), 2), float(sum(task.points for task in chosen))
+        pass_mark = round(self.stage.pass_mark / 100 * most, 2)
+        failed = any(check.state is State.GRADER_ERROR for check in results)
+        return Report(
+            course=self.course.title,
+            stage=self.stage.name,
+            task=tasks[0] if tasks is not None and len(tasks) == 1 else None,
+            score=total,
+            max_score=most,
+            pass_mark=pass_mark,
+            passed=total >= pass_mark and not failed,
+            seed=seed,
+            isolation=self._isolation,
+            missing_layers=list(self._missing),
+            models=self._identities(),
+            seconds=seconds,
+            tasks=scores,
+            checks=results,
+        )
+
+    # --- below: what a run needs --------------------------------------------------------------------------------------
+
+    def _start_judge_base(self, models: list[str], *, inline: bool) -> Process:
+        process = Process("roadmap.grading.judge.base", self._home / "judge.log")
+        process.say({"libraries": list(JUDGE_LIBRARIES), "models": models, "inline": inline})
+        return process
+
+    def _config(self) -> Any:
+        forbidden = dict.fromkeys(name for task in self.stage.tasks for name in task.forbid)
+        root = self.course.root
+        return candidate_config(
+            self.stage.name,
+            blocked=self.stage.blocked,
+            forbidden=forbidden,
+            hide=[root / name for name in ("checks", "solutions", "tests", ".git", ".roadmap")],
+            libraries=CANDIDATE_LIBRARIES,
+        )
+
+    def _models_of(self, tasks: Sequence[str] | None) -> set[str]:
+        catalogue = checks_of(self.course, self.stage)
+        return {name for check in catalogue if tasks is None or check.task in tasks for name in check.models}
+
+    def _files(self, tasks: Sequence[str] | None, hidden_folders: list[str], hidden: bool) -> list[str]:
+        """The check files that hold the chosen tasks: one task needs no other file's imports."""
+        folder = self.course.checks(self.stage)
+        catalogue = checks_of(self.course, self.stage)
+        files = {str(check.file) for check in catalogue if tasks is None or check.task in tasks}
+        own = [str(folder / "hidden")] if hidden and (folder / "hidden").is_dir() else []
+        return [*sorted(files), *own, *hidden_folders]
+
+    def _require(self, models: list[str]) -> None:
+        from .. import artifacts
+
+        for name in models:
+            artifacts.path(name)  # raises ArtifactMissing, whose sentences say what to do
+
+    def _identities(self) -> dict[str, str]:
+        from .. import artifacts
+
+        return {name: artifacts.sha256_of(name) for name in sorted(self._models) if artifacts.is_present(name)}
+
+
+def _result(data: dict[str, Any]) -> CheckResult:
+    return CheckResult(**{**data, "state": State(data["state"])})

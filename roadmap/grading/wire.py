@@ -1,0 +1,270 @@
+"""Plain data between the judge and a candidate: length-prefixed msgpack, never pickle.
+
+What travels: None, bool, int, float, str, bytes, list, tuple, dict and arrays (NumPy or torch). Subclasses arrive as
+their plain base, so an object that lies about itself (`__eq__`, `__float__`, `__array__`) cannot cross.
+Everything that is read is checked before it is believed: frame size, depth, dtype, shape against the number of bytes.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from .errors import WireError
+
+MAX_FRAME = 512 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_DIMENSIONS = 8
+_HEADER = struct.Struct("!I")
+_ARRAY, _BIG_INT, _CALLBACK, _TUPLE, _PAIRS = 1, 2, 3, 4, 5
+_NUMPY_DTYPES = frozenset(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+)
+_TORCH_DTYPES = (_NUMPY_DTYPES - {"uint16", "uint32", "uint64"}) | {"bfloat16"}
+_FITS = range(-(2**63), 2**64)
+
+
+class Timeout(Exception):
+    """Nothing complete arrived before the deadline."""
+
+
+class Closed(Exception):
+    """The other side closed the connection."""
+
+
+# --- encoding -------------------------------------------------------------------------------------------------------
+
+
+def encode(value: Any, on_callable: Callable[[Callable[..., Any]], int] | None = None) -> bytes:
+    """Turn plain data into bytes. `on_callable` registers a function and returns its number (the judge's callbacks).
+
+    Raises WireError, with a sentence about the first thing that is not plain data.
+    """
+    try:
+        return msgpack.packb(_plain(value, 0, on_callable), use_bin_type=True)
+    except WireError:
+        raise
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise WireError(f"the data cannot be sent: {error}") from None
+
+
+def _plain(value: Any, depth: int, on_callable: Callable[[Callable[..., Any]], int] | None) -> Any:
+    kind = type(value)
+    if value is None or kind is bool or kind is float or kind is bytes:
+        return value
+    if kind is str:
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not value.isascii() else value
+    if kind is int:
+        return value if value in _FITS else msgpack.ExtType(_BIG_INT, hex(value).encode())
+    if depth > MAX_DEPTH:
+        raise WireError(f"the data is nested more than {MAX_DEPTH} levels deep")
+    depth += 1
+    if kind is list:
+        return [_plain(item, depth, on_callable) for item in value]
+    if kind is tuple:
+        items = [_plain(item, depth, on_callable) for item in value]
+        return msgpack.ExtType(_TUPLE, msgpack.packb(items, use_bin_type=True))
+    if kind is dict:
+        return _plain_dict(value, depth, on_callable)
+    if isinstance(value, np.ndarray):
+        return _plain_array(np.ndarray.view(value, np.ndarray))
+    if isinstance(value, np.generic):
+        return _plain(value.item(), depth, on_callable)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return _plain_tensor(torch, value)
+    # Subclasses: read through the base class, whose methods the object cannot override.
+    if isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, int):
+        return _plain(int.__int__(value), depth, on_callable)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, str):
+        return _plain(str.__str__(value), depth, on_callable)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(memoryview(value))
+    if isinstance(value, list):
+        return [_plain(item, depth, on_callable) for item in list.__iter__(value)]
+    if isinstance(value, tuple):
+        return _plain(tuple(tuple.__iter__(value)), depth, on_callable)
+    if isinstance(value, dict):
+        return _plain_dict(dict(dict.items(value)), depth, on_callable)
+    if on_callable is not None and callable(value):
+        return msgpack.ExtType(_CALLBACK, str(on_callable(value)).encode())
+    raise WireError(
+        f"a {kind.__name__} is not plain data (None, bool, int, float, str, bytes, list, tuple, dict, array or tensor)"
+    )
+
+
+def _plain_dict(value: dict[Any, Any], depth: int, on_callable: Callable[[Callable[..., Any]], int] | None) -> Any:
+    if all(type(key) is str for key in value):
+        return {key: _plain(item, depth, on_callable) for key, item in value.items()}
+    pairs = [[_plain(key, depth, None), _plain(item, depth, on_callable)] for key, item in value.items()]
+    return msgpack.ExtType(_PAIRS, msgpack.packb(pairs, use_bin_type=True))
+
+
+def _plain_array(value: np.ndarray) -> msgpack.ExtType:
+    if value.dtype.name not in _NUMPY_DTYPES:
+        raise WireError(f"an array of dtype {value.dtype} cannot be sent")
+    body = value.astype(value.dtype.newbyteorder("="), copy=False).tobytes()
+    header = ["numpy", value.dtype.name, list(value.shape), body]
+    return msgpack.ExtType(_ARRAY, msgpack.packb(header, use_bin_type=True))
+
+
+def _plain_tensor(torch: Any, value: Any) -> msgpack.ExtType:
+    tensor = torch.Tensor.as_subclass(torch.Tensor.detach(value), torch.Tensor)
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise WireError(f"a tensor on {tensor.device} with layout {tensor.layout} cannot be sent; return a CPU tensor")
+    name = str(tensor.dtype).removeprefix("torch.")
+    if name not in _TORCH_DTYPES:
+        raise WireError(f"a tensor of dtype {name} cannot be sent")
+    tensor = tensor.resolve_conj().resolve_neg().contiguous()
+    body = (tensor.view(torch.int16) if name == "bfloat16" else tensor).numpy().tobytes()
+    return msgpack.ExtType(_ARRAY, msgpack.packb(["torch", name, list(tensor.shape), body], use_bin_type=True))
+
+
+# --- decoding -------------------------------------------------------------------------------------------------------
+
+
+def decode(
+    data: bytes, *, tuples_as_lists: bool = False, callback: Callable[[int], Callable[..., Any]] | None = None
+) -> Any:
+    """Turn bytes into exact builtin types and arrays. Raises WireError for anything that does not add up."""
+
+    def unpack(body: bytes) -> Any:
+        return msgpack.unpackb(
+            body, raw=False, strict_map_key=False, ext_hook=extension, max_ext_len=MAX_FRAME, max_bin_len=MAX_FRAME
+        )
+
+    def extension(code: int, body: bytes) -> Any:
+        if code == _ARRAY:
+            return _array(msgpack.unpackb(body, raw=False))
+        if code == _BIG_INT and len(body) < 4000:
+            return int(body, 16)
+        if code == _TUPLE:
+            items = unpack(body)
+            return items if tuples_as_lists else tuple(items)
+        if code == _PAIRS:
+            return {_hashable(key): item for key, item in unpack(body)}
+        if code == _CALLBACK and callback is not None:
+            return callback(int(body))
+        raise WireError(f"unknown extension {code}")
+
+    try:
+        return unpack(data)
+    except WireError:
+        raise
+    except Exception as error:  # msgpack, struct, unicode, recursion: all mean the same here
+        raise WireError(f"not a message: {type(error).__name__}: {error}") from None
+
+
+def _hashable(key: Any) -> Any:
+    return tuple(_hashable(item) for item in key) if isinstance(key, list | tuple) else key
+
+
+def _array(header: Any) -> Any:
+    if not (isinstance(header, list) and len(header) == 4):
+        raise WireError("an array without its header")
+    kind, dtype, shape, body = header
+    allowed = {"numpy": _NUMPY_DTYPES, "torch": _TORCH_DTYPES}.get(kind if isinstance(kind, str) else "", frozenset())
+    if dtype not in allowed or not isinstance(body, bytes) or not isinstance(shape, list):
+        raise WireError(f"an array of unknown kind or dtype: {kind!r}, {dtype!r}")
+    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
+        raise WireError(f"an array of impossible shape: {shape!r:.200}")
+    stored = np.dtype("int16" if dtype == "bfloat16" else dtype)
+    count = 1
+    for n in shape:
+        count *= n
+    if count * stored.itemsize != len(body):
+        raise WireError(f"an array whose shape {shape!r:.200} and {len(body)} bytes disagree")
+    value = np.frombuffer(bytearray(body), dtype=stored).reshape(shape)
+    if kind == "numpy":
+        return value
+    import torch
+
+    tensor = torch.from_numpy(value)
+    return tensor.view(torch.bfloat16) if dtype == "bfloat16" else tensor
+
+
+# --- frames on a socket ---------------------------------------------------------------------------------------------
+
+
+def send(sock: socket.socket, data: bytes, fds: tuple[int, ...] = (), deadline: float | None = None) -> None:
+    """Send one frame, with file descriptors beside it where `fds` has some. `deadline` is a time.monotonic() value."""
+    if len(data) > MAX_FRAME:
+        raise WireError(f"a message of {len(data)} bytes is larger than {MAX_FRAME}")
+    buffer = memoryview(_HEADER.pack(len(data)) + data)
+    try:
+        if fds:
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+            buffer = buffer[sock.sendmsg([buffer], rights) :]
+        while buffer:
+            if deadline is not None:
+                _wait(sock, deadline, write=True)
+                buffer = buffer[sock.send(buffer, socket.MSG_DONTWAIT) :]
+            else:
+                buffer = buffer[sock.send(buffer) :]
+    except (BrokenPipeError, ConnectionResetError):
+        raise Closed from None
+
+
+def receive(sock: socket.socket, deadline: float | None = None) -> bytes:
+    """Receive one frame. The deadline is absolute: bytes that drip in do not move it."""
+    return receive_with_fds(sock, deadline)[0]
+
+
+def receive_with_fds(sock: socket.socket, deadline: float | None = None) -> tuple[bytes, list[int]]:
+    """Receive one frame and the file descriptors that came with it."""
+    fds: list[int] = []
+    header = _read(sock, _HEADER.size, deadline, fds)
+    (size,) = _HEADER.unpack(header)
+    if size > MAX_FRAME:
+        raise WireError(f"a message of {size} bytes is larger than {MAX_FRAME}")
+    return _read(sock, size, deadline, fds), fds
+
+
+def _read(sock: socket.socket, size: int, deadline: float | None, fds: list[int]) -> bytes:
+    chunks = bytearray()
+    while len(chunks) < size:
+        if deadline is not None:
+            _wait(sock, deadline, write=False)
+        wanted = min(size - len(chunks), 1 << 20)
+        try:
+            chunk, ancillary, _, _ = sock.recvmsg(wanted, socket.CMSG_SPACE(8 * 4))
+        except ConnectionResetError:
+            raise Closed from None
+        fds.extend(_descriptors(ancillary))
+        if not chunk:
+            raise Closed
+        chunks += chunk
+    return bytes(chunks)
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> Iterator[int]:
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers = array.array("i")
+            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+            for number in numbers:
+                os.set_inheritable(number, False)
+                yield number
+
+
+def _wait(sock: socket.socket, deadline: float, *, write: bool) -> None:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise Timeout
+    ready = select.select([] if write else [sock], [sock] if write else [], [], remaining)
+    if not (ready[0] or ready[1]):
+        raise Timeout

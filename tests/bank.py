@@ -1,0 +1,199 @@
+"""The bug bank and the alternatives: changes to the reference, and what the grader must say about each.
+
+    python -m tests.bank --task 1.3            # bugs and alternatives of one task
+    python -m tests.bank --json FILE           # all of them, with a result file
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from roadmap.course import Course, Stage
+from roadmap.grading.session import Grader
+from roadmap.grading.verdict import Report, State
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A planted bug. `mistake` is the slug that the report must name, if any."""
+
+    name: str
+    stage: str
+    task: str
+    function: str
+    mistake: str | None
+    source: str  # of the whole module, with the bug in it
+
+    @property
+    def module(self) -> str:
+        """The module that holds the bug."""
+        return self.function.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another right answer. `source` is of the whole module."""
+
+    name: str
+    stage: str
+    task: str
+    module: str
+    source: str
+
+
+class BankError(Exception):
+    """An entry of the bank does not fit the reference."""
+
+
+def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
+    """Every planted bug of a stage, applied to the reference."""
+    for task in stage.tasks:
+        path = ROOT / "tests" / "bugs" / stage.name / f"{task.id}.toml"
+        if not path.exists():
+            continue
+        reference = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
+        for entry in tomllib.loads(path.read_text(encoding="utf-8"))["bug"]:
+            name = f"{task.id}/{entry['name']}"
+            if not entry["function"].startswith(f"{task.module}."):
+                raise BankError(f"{name}: {entry['function']} is not in module {task.module}")
+            if "source" in entry:
+                source = override(reference, entry["source"], name)
+            else:
+                if reference.count(entry["find"]) != 1:
+                    raise BankError(f"{name}: `find` occurs {reference.count(entry['find'])} times in the reference")
+                source = reference.replace(entry["find"], entry["replace"])
+            if ast.dump(ast.parse(source)) == ast.dump(ast.parse(reference)):
+                raise BankError(f"{name}: changes nothing")
+            yield Bug(name, stage.name, task.id, entry["function"], entry.get("mistake"), source)
+
+
+def alternatives(course: Course, stage: Stage) -> Iterator[Alternative]:
+    """Every alternative of a stage, merged into the reference's module."""
+    folder = ROOT / "tests" / "alternatives" / stage.name
+    for task in stage.tasks:
+        reference = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
+        for path in sorted(folder.glob(f"{task.id.replace('.', '_')}_[a-z]*.py")):
+            source = override(reference, path.read_text(encoding="utf-8"), path.name)
+            yield Alternative(f"{task.id}/{path.stem}", stage.name, task.id, task.module, source)
+
+
+def override(reference: str, changes: str, name: str) -> str:
+    """The reference's module with the definitions of `changes` in place of its own; new ones and imports are added.
+
+    A class of the same name keeps the methods that `changes` does not define.
+    """
+    tree, new = ast.parse(reference), ast.parse(changes)
+    for node in new.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            place = 1 + max(
+                (i for i, n in enumerate(tree.body) if isinstance(n, ast.ImportFrom) and n.module == "__future__"),
+                default=0 if ast.get_docstring(tree) is not None else -1,
+            )
+            if not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+                tree.body.insert(place, node)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            _define(tree.body, node)
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            tree.body.append(node)
+    try:
+        return ast.unparse(ast.fix_missing_locations(tree))
+    except (ValueError, AttributeError) as error:
+        raise BankError(f"{name}: {error}") from None
+
+
+def _define(body: list[ast.stmt], node: ast.FunctionDef | ast.ClassDef) -> None:
+    for index, old in enumerate(body):
+        if isinstance(old, ast.FunctionDef | ast.ClassDef) and old.name == node.name:
+            if isinstance(old, ast.ClassDef) and isinstance(node, ast.ClassDef):
+                for member in node.body:
+                    if isinstance(member, ast.FunctionDef):
+                        _define(old.body, member)
+                    elif not (isinstance(member, ast.Expr) and isinstance(member.value, ast.Constant)):
+                        old.body.insert(0, member)
+            else:
+                if isinstance(node, ast.FunctionDef) and isinstance(old, ast.FunctionDef) and not node.decorator_list:
+                    node.decorator_list = old.decorator_list
+                body[index] = node
+            return
+    # Before the definitions that may use it at import time, such as a dataclass default.
+    first = next((i for i, n in enumerate(body) if isinstance(n, ast.FunctionDef | ast.ClassDef)), len(body))
+    body.insert(first, node)
+
+
+def grade_source(
+    grader: Grader, course: Course, task: str, module: str, source: str, *, stop: bool = False, seed: int | None = None
+) -> Report:
+    """Grade one task on the reference with one module replaced."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / grader.stage.name
+        package.mkdir()
+        for name in grader.stage.package_files:
+            path = course.solutions / grader.stage.name / name
+            package.joinpath(name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+        package.joinpath(f"{module}.py").write_text(source, encoding="utf-8")
+        return grader.check(Path(folder), tasks=[task], stop_at_first=stop, seed=seed)
+
+
+def problem_with_bug(bug: Bug, report: Report) -> str | None:
+    """What the grader failed to do about a planted bug; None when it caught it, and named it where it should."""
+    failed = [check for check in report.checks if check.state not in (State.PASSED, State.BLOCKED)]
+    broken = [check for check in failed if check.state is State.GRADER_ERROR]
+    if broken:
+        return f"grader error in {broken[0].id}: {broken[0].message[:300]}"
+    if not failed:
+        return "survived: every check of its task passed"
+    named = [check.mistake for check in failed if check.mistake]
+    if bug.mistake and (not named or named[0] != bug.mistake):
+        first = failed[0]
+        return f"caught by {first.id} ({first.state}) but named {named[:1] or 'nothing'}: {first.message[:200]}"
+    return None
+
+
+def problem_with_alternative(report: Report) -> str | None:
+    """Why a right answer was not accepted; None when it was."""
+    for check in report.checks:
+        if check.state is not State.PASSED:
+            return f"{check.id} {check.state} {check.mistake or ''}: {check.message[:300]}"
+    return None
+
+
+def main() -> int:
+    """Run the bank from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stage", default="1")
+    parser.add_argument("--task", action="append")
+    parser.add_argument("--only", default="", help="names that contain this")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    course = Course.load(ROOT)
+    stage = course.stage(options.stage)
+    rows = []
+    with Grader(course, stage) as grader:
+        for kind, entries in (("bug", bugs(course, stage)), ("alternative", alternatives(course, stage))):
+            for entry in entries:
+                if (options.task and entry.task not in options.task) or options.only not in entry.name:
+                    continue
+                report = grade_source(grader, course, entry.task, entry.module, entry.source)
+                problem = problem_with_bug(entry, report) if isinstance(entry, Bug) else problem_with_alternative(report)
+                mistake = entry.mistake if isinstance(entry, Bug) else None
+                rows.append({"kind": kind, "name": entry.name, "mistake": mistake, "problem": problem})
+                print(f"{'ok  ' if problem is None else 'BAD '} {kind:11} {entry.name} {problem or ''}", flush=True)
+    bad = [row for row in rows if row["problem"]]
+    print(f"{len(rows) - len(bad)} passed, {len(bad)} failed")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
