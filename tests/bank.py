@@ -87,6 +87,31 @@ def alternatives(course: Course, stage: Stage) -> Iterator[Alternative]:
             yield Alternative(f"{task.id}/{path.stem}", stage.name, task.id, task.module, source)
 
 
+# What a stranger's function may return instead of an answer. The checks must call it wrong, not fall over it.
+_GARBAGE = {
+    "none": "None",
+    "text": "'nonsense'",
+    "empty": "[]",
+    "number": "-12345",
+    "nested": "{'a': [1, {'b': (2, None)}]}",
+}
+
+
+def garbage(course: Course, stage: Stage) -> Iterator[Bug]:
+    """For every graded function, versions that return something that is no answer at all."""
+    for task in stage.tasks:
+        reference = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
+        for function in task.functions:
+            for kind, value in _GARBAGE.items():
+                owner, _, name = function.rpartition(".")
+                body = f"def {name}(*args, **kwargs):\n    return {value}\n"
+                if owner:
+                    body = f"class {owner}:\n" + "".join(f"    {line}\n" for line in body.splitlines())
+                label = f"{task.id}/garbage-{kind}-{function}"
+                source = override(reference, body, label)
+                yield Bug(label, stage.name, task.id, f"{task.module}.{function}", None, source)
+
+
 def override(reference: str, changes: str, name: str) -> str:
     """The reference's module with the definitions of `changes` in place of its own; new ones and imports are added.
 

@@ -144,15 +144,12 @@ def rms_norm(x, weight, eps: float, flaw: str = "") -> np.ndarray:
 
 
 def swiglu(x, weights: dict, flaw: str = "") -> np.ndarray:
-    """The feed-forward part; flaws: "swapped", "sigmoid", "no up", "relu"."""
+    """The feed-forward part; flaws: "swapped", "sigmoid", "no up"."""
     gate, up, down = (np.asarray(weights[f"{name}_proj.weight"], dtype=np.float64) for name in ("gate", "up", "down"))
     if flaw == "swapped":
         gate, up = up, gate
     gated = np.asarray(x, dtype=np.float64) @ gate.T
-    if flaw == "relu":
-        gated = np.maximum(gated, 0)
-    else:
-        gated = (1 if flaw == "sigmoid" else gated) / (1 + np.exp(-gated))
+    gated = (1 if flaw == "sigmoid" else gated) / (1 + np.exp(-gated))
     return (gated if flaw == "no up" else gated * (np.asarray(x) @ up.T)) @ down.T
 
 
@@ -229,14 +226,14 @@ def flawed_block(model: Tiny, layer: int, x, cos, sin, mask, flaw: str = "", cac
 
 def flawed_logits(model: Tiny, parts: list, flaw: str = "") -> np.ndarray:
     """Logits of parts of a text fed one after another; flaws: "no final norm", "sees the future", "positions restart",
-    "positions from one", "theta 10000", "other matrix out" (the embedding matrix although there is a head)."""
+    "theta 10000", "other matrix out" (the embedding matrix although there is a head)."""
     weights, cache, past, out = model.weights, {}, 0, []
     theta = 10000.0 if flaw == "theta 10000" else model.config["rope_parameters"]["rope_theta"]
     embedding = weights["model.embed_tokens.weight"].numpy().astype(np.float64)
     for ids in parts:
         ids = np.asarray(ids)
         length = ids.shape[1]
-        start = {"positions restart": 0, "positions from one": past + 1}.get(flaw, past)
+        start = 0 if flaw == "positions restart" else past
         cos, sin = rope_tables(model.head_dim, np.arange(start, start + length), theta)
         mask = np.tri(length, past + length, past, dtype=bool) | (flaw == "sees the future")
         x = embedding[ids]

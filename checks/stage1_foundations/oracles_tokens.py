@@ -12,6 +12,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ _DIGITS_FIRST = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits
 
 # --- inputs ---------------------------------------------------------------------------------------------------------
 
-WORDS = ["the", "low", "Lowest", "néw", "日本語", "x", "isn't", "we'll", "привет", "naïve", "🙂", "3.14", "2024", "—", "…?!"]
+WORDS = """the low Lowest néw 日本語 x isn't we'll привет naïve 🙂 3.14 2024 — …?!""".split()
 SPACES = [" ", " ", " ", "  ", "   ", "\n", "\n\n", "\t", " \n ", "\u00a0", "\u3000"]
 
 
@@ -236,15 +237,14 @@ def _join(tokens: Sequence[bytes], pair: Pair) -> list[bytes]:
 def seconds_of_one_count(pieces: Sequence[str]) -> float:
     """How long this machine, as busy as it is now, takes to count the pairs of all pieces once."""
     split = [[bytes([byte]) for byte in piece.encode()] for piece in pieces]
-    best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
+    rounds, started = 0, time.perf_counter()
+    while time.perf_counter() - started < 0.1:
         counts: dict[Pair, int] = {}
         for tokens in split:
-            for pair in zip(tokens, tokens[1:], strict=False):
+            for pair in pairwise(tokens):
                 counts[pair] = counts.get(pair, 0) + 1
-        best = min(best, time.perf_counter() - started)
-    return best
+        rounds += 1
+    return (time.perf_counter() - started) / rounds
 
 
 # --- encoding -------------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ Ids = dict[bytes, int]
 def by_rank(tokens: list[bytes], ranks: Mapping[Pair, int]) -> list[bytes]:
     """Merge the pair of lowest rank, the leftmost first, until there is none."""
     while True:
-        known = [(ranks[pair], i) for i, pair in enumerate(zip(tokens, tokens[1:], strict=False)) if pair in ranks]
+        known = [(ranks[pair], i) for i, pair in enumerate(pairwise(tokens)) if pair in ranks]
         if not known:
             return tokens
         at = min(known)[1]
@@ -265,7 +265,7 @@ def by_rank(tokens: list[bytes], ranks: Mapping[Pair, int]) -> list[bytes]:
 def leftmost_first(tokens: list[bytes], ranks: Mapping[Pair, int]) -> list[bytes]:
     """Known wrong: merge the leftmost known pair, whatever its rank."""
     while True:
-        known = [i for i, pair in enumerate(zip(tokens, tokens[1:], strict=False)) if pair in ranks]
+        known = [i for i, pair in enumerate(pairwise(tokens)) if pair in ranks]
         if not known:
             return tokens
         tokens = [*tokens[: known[0]], tokens[known[0]] + tokens[known[0] + 1], *tokens[known[0] + 2 :]]
@@ -312,9 +312,25 @@ def encode(
     return found
 
 
-def reference_tokenizer(tokenizer: Any) -> Callable[[str], list[int]]:
-    """The real tokenizer as a function from text to ids: transformers' own, the text taken as it is."""
-    return lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+def rank_puzzle(rng: np.random.Generator) -> tuple[dict[int, bytes], list[Pair], list[str]]:
+    """Two words on which merging by rank, from the left, and by longest match give three different answers.
+
+    "abc", where "bc" was learned before "ab"; "wxyz", where "xy" and "wxy" can be reached only past "wx".
+    """
+    a, b, c, w, x, y, z = (bytes([code]) for code in rng.choice(np.arange(97, 123), size=7, replace=False).tolist())
+    merges = [(b, c), (x, y), (a, b), (w, x), (w, x + y)]
+    tokens = [bytes([byte]) for byte in range(256)] + [left + right for left, right in merges]
+    return dict(enumerate(tokens)), merges, [(a + b + c).decode(), (w + x + y + z).decode()]
+
+
+def shuffled_ids(rng: np.random.Generator, vocab: Mapping[int, bytes]) -> dict[int, bytes]:
+    """The same tokens under other ids: in a real vocabulary a byte's id is not its value."""
+    return {int(number): token for number, token in zip(rng.permutation(len(vocab)), vocab.values(), strict=True)}
+
+
+def number_text(rng: np.random.Generator, words: int) -> str:
+    """Few words and numbers, so that the same ones meet again and again."""
+    return "".join(_one(rng, ["at", "to", "12", "7", "at 12", "!"]) + _one(rng, [" ", "  "]) for _ in range(words))
 
 
 # --- decoding -------------------------------------------------------------------------------------------------------
@@ -358,3 +374,46 @@ def shown_when_clean(ids: Iterable[int], vocab: Mapping[int, bytes], *, waits_on
     return [pushes, waiting.decode("utf-8", "replace")]
 
 
+def shown_without_reset(rest: Sequence[int]) -> list[str]:
+    """Known wrong: a flush that leaves `rest` pending, between two texts "a" and "bé"."""
+    return ["a", "\ufffd", "\ufffd", "\ufffdbé", ""]
+
+
+def joined(answer: Any) -> Any:
+    """The pushes and the flush of one stream as one string; anything else as it is."""
+    match answer:
+        case [[*pushes], str() as end] if all(type(text) is str for text in pushes):
+            return "".join(pushes) + end
+    return answer
+
+
+def items(answer: Any, count: int) -> list[Any]:
+    """The items of a list of `count`; of anything else, the thing itself as each of them."""
+    return answer if isinstance(answer, list) and len(answer) == count else [answer] * count
+
+
+UNFINISHED = [[0xC3], [0xE2], [0xE2, 0x82], [0xF0], [0xF0, 0x9F], [0xF0, 0x9F, 0x99], [0x80], [0xF5], [0xED, 0xA0]]
+
+
+def torn_utf8(rng: np.random.Generator, length: int) -> list[int]:
+    """Bytes that are UTF-8 in places: first bytes, further bytes and letters in any order, a bad one for certain."""
+    likely = [0x41, 0xC3, 0xA9, 0xE2, 0x82, 0xAC, 0xF0, 0x9F, 0x99, 0x82, 0xED, 0xA0, 0xE0, 0xF4, 0xC0, 0xFF]
+    bytes_ = [likely[i] for i in rng.integers(len(likely), size=length)]
+    bytes_[int(rng.integers(length))] = 0xFF
+    return bytes_
+
+
+def torn_tokens(rng: np.random.Generator, text: str) -> tuple[dict[int, bytes], dict[str, int], list[int]]:
+    """A text as tokens of one to six bytes, cut anywhere, with special tokens between: `(vocab, special, ids)`."""
+    data = text.encode()
+    ids: dict[bytes, int] = {}
+    special = {"<|im_end|>": 9_000}
+    sequence: list[int] = []
+    start = 0
+    while start < len(data):
+        token = data[start : start + int(rng.integers(1, 7))]
+        start += len(token)
+        sequence.append(ids.setdefault(token, 300 + len(ids)))
+        if start == len(data) or data[start] & 0xC0 != 0x80:
+            sequence += [9_000] * (rng.random() < 0.2)
+    return {number: token for token, number in ids.items()}, special, sequence

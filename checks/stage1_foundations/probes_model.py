@@ -3,6 +3,19 @@
 import torch
 
 
+class Ledger:
+    """A cache that holds nothing: it notes which layers append, and gives back what it gets."""
+
+    length = 0
+
+    def __init__(self):
+        self.layers = []
+
+    def append(self, layer, k, v):
+        self.layers.append(layer)
+        return k, v
+
+
 class Cache:
     """The smallest thing that fulfils the cache's contract, and remembers what was put into it."""
 
@@ -80,25 +93,19 @@ def logits(learner, *, config, weights, ids):
 
 
 @torch.no_grad()
+def layers_appended_to(learner, *, config, weights, ids):
+    """The layer numbers with which a model appends to a cache, in order."""
+    ledger = Ledger()
+    _transformer(learner, config, weights)(ids, cache=ledger)
+    return ledger.layers
+
+
+@torch.no_grad()
 def logits_in_parts(learner, *, config, weights, parts):
-    """Logits of each part of a text fed through one cache, and the layers that were appended to, in order."""
+    """Logits of each part of a text fed through one cache."""
     model = _transformer(learner, config, weights)
     cache = Cache()
-    results = [model(ids, cache=cache) for ids in parts]
-    return [results, [layer for layer, _, _ in cache.appended]]
-
-
-def too_long(learner, *, config, weights, parts):
-    """The name and message of what a text that does not fit raises, or None; parts go through one cache."""
-    model = _transformer(learner, config, weights)
-    cache = Cache()
-    try:
-        with torch.no_grad():
-            for ids in parts:
-                model(ids, cache) if len(parts) > 1 else model(ids)
-    except Exception as error:
-        return [kind.__name__ for kind in type(error).__mro__]
-    return None
+    return [model(ids, cache) for ids in parts]
 
 
 @torch.no_grad()
@@ -109,15 +116,9 @@ def from_weights(learner, *, config, weights, ids):
     return [model(ids), bool(model.training), list(weights) == names]
 
 
-def refusal(learner, *, config, weights):
-    """What `from_weights` raises: the names of its classes and its message; or None."""
-    try:
-        learner.model.Transformer.from_weights(weights, _config(learner, config))
-    except NotImplementedError:
-        raise
-    except Exception as error:
-        return [[kind.__name__ for kind in type(error).__mro__], str(error)]
-    return None
+def build(learner, *, config, weights):
+    """Builds a model from weights and returns nothing; for what it raises."""
+    learner.model.Transformer.from_weights(weights, _config(learner, config))
 
 
 def real_logits(learner, models, *, name, ids):

@@ -1,5 +1,7 @@
 """Runs beside the learner's `tokens` module: builds tokenizers, calls them, returns plain data."""
 
+from contextlib import suppress
+
 
 def _tokenizer(learner, vocab, merges, special_tokens, split_digits):
     pairs = [(left, right) for left, right in merges]
@@ -67,10 +69,8 @@ def push_unknown_and_go_on(learner, *, vocab, before, unknown, after):
     decoder = _tokenizer(learner, vocab, [], {}, False).stream()
     for token_id in before:
         decoder.push(token_id)
-    try:
+    with suppress(ValueError):
         decoder.push(unknown)
-    except ValueError:
-        pass
     return [decoder.push(token_id) for token_id in after]
 
 
@@ -85,4 +85,3 @@ def pretrained(learner, models, *, name, texts):
         ids = tokenizer.encode(text)
         results.append([ids, tokenizer.decode(ids)])
     return results
-

@@ -163,7 +163,7 @@ def _read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         # Only the name: an index must not reach outside its folder.
-        shards = sorted({folder / Path(file).name for file in _read_json(index)["weight_map"].values()})
+        shards = sorted({folder / Path(str(file)).name for file in _read_json(index).get("weight_map", {}).values()})
     else:
         shards = [folder / "model.safetensors"]
     weights = {}
@@ -179,6 +179,9 @@ def _read_tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("not an object")
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{file} cannot be read. Copy or download the file again.") from error
+    return data

@@ -11,6 +11,7 @@ import typer
 
 from roadmap.cli.console import console, load_course, select
 from roadmap.cli.submission import digests, package_root, remember
+from roadmap.course.catalogue import checks_of
 from roadmap.course.errors import UsageError
 from roadmap.course.progress import Progress
 
@@ -37,7 +38,10 @@ def check(
     github: Annotated[bool, typer.Option("--github", help="Write GitHub annotations and the job summary.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result in one line.")] = False,
 ) -> int:
-    """Grade a stage or one task. Exit code: 0 at or above the pass mark, 1 below it, 2 wrong usage, 3 grader failure."""
+    """Grade a stage or one task.
+
+    Exit code: 0 at or above the pass mark, 1 below it, 2 wrong usage, 3 the grader failed.
+    """
     from roadmap.grading.report.files import ensure_writable
 
     course = load_course()
@@ -92,7 +96,7 @@ def check(
     else:
         terminal.show(report, console(), background)
     if github:
-        places = github_report.Places(stage, root / stage.name)
+        places = github_report.Places(stage, root / stage.name, checks_of(course, stage))
         print(github_report.annotations(report, places, background), end="")
     if lost:
         sys.stdout.flush()

@@ -20,7 +20,10 @@ TOKENS = 40
 
 
 def demo() -> int:
-    """The real model speaks; then stage 1 is graded: the reference and the skeleton, or your own in a learner's copy."""
+    """The real model speaks; then stage 1 is graded.
+
+    In the full repository the reference and the skeleton are graded, in a learner's copy your own work.
+    """
     course = load_course()
     stage = course.stage(1)
     reference = course.solutions / stage.name

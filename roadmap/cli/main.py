@@ -136,9 +136,8 @@ def explain(error: BaseException) -> int:
         _say(f"{getattr(error, 'message', error)} {getattr(error, 'advice', '')}".strip())
         return 3
     if isinstance(error, OSError) and error.strerror:
-        _say(
-            f"{error.filename or 'A file'}: {error.strerror.lower()}. Check the path, its permissions and the free space."
-        )
+        what = f"{error.filename or 'A file'}: {error.strerror.lower()}."
+        _say(f"{what} Check the path, its permissions and the free space.")
         return 3
     _say(
         f"The course itself failed ({type(error).__name__}: {error}). "

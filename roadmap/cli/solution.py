@@ -32,8 +32,8 @@ def solution(task: Annotated[str, typer.Argument(metavar="TASK", help="The task,
         terminal.show(report, console())
         return 3
     if report.score < report.max_score - 1e-6:
-        print(f"Your {chosen.id} has {number(report.score)} of {number(report.max_score)} points; the reference is shown "
-              "once every check passes.")  # fmt: skip
+        points = f"{number(report.score)} of {number(report.max_score)} points"
+        print(f"Your {chosen.id} has {points}; the reference is shown once every check passes.")
         print(f"`roadmap check {chosen.id}` says what is missing, `roadmap hint {chosen.id}` helps.")
         return 1
     heading = f"{chosen.id}  {chosen.title}: one way among others (solutions/{stage.name}/{chosen.file})"

@@ -15,6 +15,7 @@ import typer
 from roadmap.cli.console import console, load_course, number, select
 from roadmap.cli.next import next_task
 from roadmap.cli.submission import digests, package_root, remember
+from roadmap.course.catalogue import checks_of
 from roadmap.course.errors import UsageError
 from roadmap.course.package import tasks_touched
 from roadmap.course.progress import Progress
@@ -55,17 +56,14 @@ def watch(
         while True:
             try:
                 pending |= saves.wait()
-                report = session.cycle(pending, saves)
+                done = session.cycle(pending, saves)
             except KeyboardInterrupt:
                 print("\nStopped watching.")
                 return 0
-            if report is None:  # not Python at the moment: what was saved stays to be checked
-                if once:
-                    return 1
-                continue
-            pending = set()
             if once:
-                return report.exit_code
+                return session.exit_code
+            if done:
+                pending = set()
 
 
 class Saves:
@@ -134,7 +132,7 @@ class Saves:
                 names = {Path(path).name for _, path in batch} & self._files
                 if names:
                     self._queue.put(names)
-        except Exception as error:  # noqa: BLE001  told to the thread that waits
+        except Exception as error:  # told to the thread that waits
             self._queue.put(error)
         finally:
             self._ready.set()
@@ -146,32 +144,47 @@ class Session:
     def __init__(self, course: Course, stage: Stage, root: Path, grader: Grader, background: Background) -> None:
         self.course, self.stage, self.root, self.grader, self.background = course, stage, root, grader, background
         self.progress = Progress(course.root)
+        self.exit_code = 0
+        self.checked = {check.task for check in checks_of(course, stage)}
         self.console = console()
 
-    def cycle(self, changed: set[str], saves: Saves) -> Report | None:
-        """Check what the files `changed` touch, their own tasks first; None when a file is not Python just now."""
+    def cycle(self, changed: set[str], saves: Saves) -> bool:
+        """Check what the files `changed` touch, their own tasks first.
+
+        False when that could not be done just now, as with a file that is not Python while it is being typed: then they
+        stay to be checked.
+        """
         started = time.perf_counter()
         package = self.root / self.stage.name
         self._say(f"\n{time.strftime('%H:%M:%S')}  {', '.join(sorted(changed))}")
         broken = syntax_errors(package, changed)
         if broken:
             self._say("\n".join(f"  {line}" for line in broken))
-            return None
-        report = None
-        for batch in _batches(self.stage, package, changed):
-            if report is not None:
-                later = saves.more()
-                if later:  # the rest would judge what is already old
-                    changed |= later
-                    return self.cycle(changed, saves)
+            self.exit_code = 1
+            return False
+        batches = self._batches(package, changed)
+        if not batches:
+            self._say("  No check rests on this file.")
+        self.exit_code = 0
+        for index, batch in enumerate(batches):
+            later = saves.more() if index else set()
+            if later:  # the rest would judge what is already old
+                return self.cycle(changed | later, saves)
             report = self._check(batch, started)
             if report is None:
-                return None
-        if report is None:
-            self._say("  No task rests on this file.")
-        return report
+                return False
+            self.exit_code = max(self.exit_code, report.exit_code)
+        return True
+
+    def _batches(self, package: Path, changed: set[str]) -> list[list[Task]]:
+        """The tasks whose own modules changed, then those that rest on them; the first answers come soonest."""
+        touched = [task for task in tasks_touched(self.stage, package, changed) if task.id in self.checked]
+        own = [task for task in touched if task.file in changed]
+        rest = [task for task in touched if task.file not in changed]
+        return [batch for batch in (own, rest) if batch]
 
     def _check(self, batch: list[Task], started: float) -> Report | None:
+        from roadmap.grading.errors import GraderError
         from roadmap.grading.report import terminal
 
         before = digests(self.course, self.stage, self.root)
@@ -182,8 +195,9 @@ class Session:
                 report = self.grader.check(
                     self.root, tasks=[task.id for task in batch], on_event=lambda event: (live(event), told(event))
                 )
-        except UsageError as error:
-            self._say(f"  {error}")
+        except (UsageError, GraderError) as error:
+            self._say(f"  {error.message} {error.advice}")
+            self.exit_code = error.exit_code
             return None
         remember(self.progress, self.stage, report, before)
         told.rest(report, time.perf_counter() - started)
@@ -250,11 +264,3 @@ def syntax_errors(package: Path, files: Iterable[str]) -> list[str]:
         except (ValueError, OSError, RecursionError, MemoryError) as error:
             found.append(f"{name} cannot be read ({error}). Waiting for the next save.")
     return found
-
-
-def _batches(stage: Stage, package: Path, changed: set[str]) -> list[list[Task]]:
-    """The tasks whose own modules changed, then those that rest on them; the first answers come soonest."""
-    touched = tasks_touched(stage, package, changed)
-    own = [task for task in touched if task.file in changed]
-    rest = [task for task in touched if task.file not in changed]
-    return [batch for batch in (own, rest) if batch]

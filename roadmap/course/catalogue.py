@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ class CheckInfo:
     needs: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     hidden: bool = False
+    calls: tuple[str, ...] = ()  # the learner's functions that it calls by name, such as `sampling.draw`
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) ->
                 needs=_strings(values.get("needs")),
                 models=_strings(values.get("models")),
                 hidden=hidden,
+                calls=_calls(node),
             )
         )
     return found
@@ -100,7 +101,7 @@ def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) ->
 
 def find_check(checks: Iterable[CheckInfo], id: str) -> CheckInfo | None:
     """The check that a report's id (`test_sampling.py::test_top_p[4]`) stands for."""
-    name = re.sub(r"\[.*\]$", "", id.rpartition("::")[2] or id, flags=re.DOTALL)
+    name = id.partition("[")[0].rpartition("::")[2]
     return next((info for info in checks if info.name == name), None)
 
 
@@ -136,6 +137,17 @@ def _is_check(call: ast.expr) -> bool:
         return False
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
     return name == "check"
+
+
+def _calls(function: ast.AST) -> tuple[str, ...]:
+    """The names given to `learner.call` and `learner.error`, each once, in order."""
+    found: dict[str, None] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("call", "error"):
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                found[first.value] = None
+    return tuple(found)
 
 
 def _constants(tree: ast.Module) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def restore_stubs(text: str, skeleton: str, functions: Sequence[str]) -> str:
         lines = text.splitlines(keepends=True)
         if name in present:
             first, last = _extent(present[name])
+            last = _comments_end(lines, last, present[name].col_offset)
             lines[first - 1 : last] = _block(skeleton, wanted, present[name].col_offset)
         else:
             owner = name.rpartition(".")[0]
@@ -179,6 +180,20 @@ def _definitions(tree: ast.Module) -> dict[str, Definition]:
 def _extent(node: Definition) -> tuple[int, int]:
     """First line, decorators included, and last line."""
     return min([node.lineno, *(item.lineno for item in node.decorator_list)]), node.end_lineno or node.lineno
+
+
+def _comments_end(lines: Sequence[str], last: int, column: int) -> int:
+    """The last line of a definition with the comments that end its body, which the syntax tree does not hold."""
+    end = last
+    for index in range(last, len(lines)):
+        line = lines[index].strip()
+        if line and not line.startswith("#"):
+            break
+        if line:
+            if len(lines[index]) - len(lines[index].lstrip()) <= column:
+                break
+            end = index + 1
+    return end
 
 
 def _block(text: str, node: Definition, indent: int) -> list[str]:

@@ -8,12 +8,13 @@ import secrets
 import shutil
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..course import Course, Stage
 from ..course.catalogue import checks_of
@@ -24,7 +25,10 @@ from .sandbox import Layers, layers, requested_mode
 from .submission import SubmissionError
 from .verdict import CheckResult, Report, State, TaskResult
 
-JUDGE_LIBRARIES = ("numpy", "torch", "transformers")
+if TYPE_CHECKING:
+    from .judge.plugin import StageRun
+
+JUDGE_LIBRARIES = ("numpy", "torch")  # transformers comes with the first model that a check asks for
 CANDIDATE_LIBRARIES = ("numpy", "torch", "regex", "safetensors.torch")
 _SILENCE_SECONDS = 1800.0  # a judge that says nothing for longer is taken for dead
 
@@ -41,7 +45,10 @@ class Event:
 
 
 class Grader:
-    """Grades submissions of one stage. Use as a context manager; the bases start at the first need and stay warm."""
+    """Grades submissions of one stage. Use as a context manager; the bases start at the first need and stay warm.
+
+    Threads may call `check` side by side: each run is a judge of its own, forked from the same bases.
+    """
 
     def __init__(self, course: Course, stage: Stage):
         self.course = course
@@ -51,6 +58,7 @@ class Grader:
         self._judge: Process | None = None
         self._candidates: Process | None = None
         self._models: set[str] = set()
+        self._starting = threading.Lock()
         self._isolation, self._missing = self._layers.isolation, self._layers.missing
         self._home = Path(tempfile.mkdtemp(prefix="roadmap-grading-"))
 
@@ -72,7 +80,10 @@ class Grader:
 
     def prepare(self, tasks: Sequence[str] | None = None) -> None:
         """Start the bases and load the models that the checks of `tasks` (all, where None) want, once."""
-        wanted = sorted(self._models_of(tasks))
+        with self._starting:
+            self._prepare(sorted(self._models_of(tasks)))
+
+    def _prepare(self, wanted: list[str]) -> None:
         self._require(wanted)
         if not self._layers.fork:
             return
@@ -93,6 +104,43 @@ class Grader:
             for process in (self._judge, self._candidates):
                 process.hear()
             self._models |= set(new)
+
+    def candidates_for(self, here: Path, source: Path) -> tuple[StageRun, socket.socket | None]:
+        """Start the candidates' side only, for a judge that is this very process: plain `pytest checks/...`.
+
+        `here` is an empty folder for the run. Returns what the checks run against, without a seed, and the channel.
+        """
+        from .judge.client import Launcher, Workplace
+        from .judge.learner import Desk
+        from .judge.plugin import StageRun
+
+        wanted = sorted(self._models_of(None))
+        self._require(wanted)
+        shortcuts = self._lay_out(source, here)
+        channel = None
+        if self._layers.fork:
+            self._candidates = start_candidate_base(self._config(), wanted, self._home / "candidates.log")
+            self._candidates.hear()
+            channel, theirs = socket.socketpair()
+            with theirs:
+                self._candidates.say({"op": "channel"}, (theirs.fileno(),))
+        desk = Desk(
+            Launcher(channel, self._config()),
+            here / "submission",
+            Workplace(here / "scratch"),
+            spawned=channel is None,
+            factor=calibration.factor(self.course.root / ".roadmap"),
+        )
+        run = StageRun(
+            stage=self.stage, desk=desk, seed=0, checks_folder=self.course.checks(self.stage), shortcuts=shortcuts
+        )
+        return run, channel
+
+    def _lay_out(self, source: Path, work: Path) -> dict[str, str]:
+        """Copy the submission and make the scratch folder of a run; returns the shortcuts found."""
+        submission.copy(self.stage, Path(source), work / "submission")
+        (work / "scratch").mkdir()
+        return submission.shortcuts(self.stage, work / "submission")
 
     def close_bases(self) -> None:
         """End the bases only; the next run starts new ones."""
@@ -122,9 +170,7 @@ class Grader:
         seed = secrets.randbelow(2**32) if seed is None else seed
         with tempfile.TemporaryDirectory(prefix="run-", dir=self._home, ignore_cleanup_errors=True) as folder:
             work = Path(folder)
-            submission.copy(self.stage, Path(source), work / "submission")
-            shortcuts = submission.shortcuts(self.stage, work / "submission")
-            (work / "scratch").mkdir()
+            shortcuts = self._lay_out(source, work)
             self.prepare(tasks)
             hidden_folders = [str(Path(path).resolve()) for path in checks]
             own_hidden = self.course.checks(self.stage) / "hidden"
@@ -154,7 +200,7 @@ class Grader:
             if self._layers.fork:
                 assert self._judge is not None and self._candidates is not None
                 judge_end, base_end = socket.socketpair()
-                with judge_end, base_end:
+                with judge_end, base_end, self._starting:
                     self._candidates.say({"op": "channel"}, (base_end.fileno(),))
                     self._judge.say({"op": "judge"}, (theirs.fileno(), judge_end.fileno()))
             else:

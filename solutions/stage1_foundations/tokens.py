@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import regex
@@ -105,7 +106,7 @@ def train_bpe(
     pair_counts: Counter[tuple[bytes, bytes]] = Counter()
     words_with: defaultdict[tuple[bytes, bytes], set[int]] = defaultdict(set)
     for index, word in enumerate(words):
-        for pair in zip(word, word[1:], strict=False):
+        for pair in pairwise(word):
             pair_counts[pair] += occurrences[index]
             words_with[pair].add(index)
 
@@ -125,9 +126,9 @@ def train_bpe(
         for index in words_with.pop(best):
             old = words[index]
             new = _merge(old, best)
-            for pair in zip(old, old[1:], strict=False):
+            for pair in pairwise(old):
                 changes[pair] -= occurrences[index]
-            for pair in zip(new, new[1:], strict=False):
+            for pair in pairwise(new):
                 changes[pair] += occurrences[index]
                 words_with[pair].add(index)
             words[index] = new

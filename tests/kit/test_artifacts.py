@@ -347,6 +347,25 @@ def test_a_cache_without_room_for_stamps_still_loads(house):
     assert artifacts.is_present("small")
 
 
+def test_an_artifact_gets_its_name_in_one_step_and_only_with_the_registrys_files(house):
+    small = registry.find("small")
+    with store.lock(small), store.staging(small) as work:
+        made = work / "artifact"
+        fetching.extract(small, house.small, _made(made))
+        inode = made.stat().st_ino
+        store.publish(small, made)
+        assert store.location(small).stat().st_ino == inode
+        (_made(work / "other") / "weights.bin").write_bytes(b"other")
+        with pytest.raises(FetchFailed, match="not what the registry promises"):
+            store.publish(small, work / "other")
+    assert artifacts.is_present("small")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 # ---- other processes, and processes that die
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from roadmap.course.catalogue import CheckInfo, find_check
 from roadmap.course.syllabus import Stage
 from roadmap.grading.report.words import (
     GRADER_SENTENCE,
@@ -28,27 +29,32 @@ SUMMARY_LIMIT = 900_000  # bytes; GitHub refuses more than a mebibyte
 
 @dataclass(frozen=True)
 class Places:
-    """Where in the submission a check's trouble is: the stage's manifest and the package that was graded."""
+    """Where in the submission a check's trouble is: the stage, the package that was graded, the checks as declared."""
 
     stage: Stage
     package: Path
+    checks: tuple[CheckInfo, ...] = ()
 
     def of(self, check: CheckResult) -> tuple[str, int]:
         """File, as the pull request names it, and line.
 
-        The place that the message names where it names one of the package's files; else the function that the check's
-        words name; else the task's first function.
+        The innermost place that the message names in one of the package's files; else the function that the check calls
+        or that its words name; else the task's first function.
         """
-        for file, line in re.findall(r"\b(\w+\.py)(?::|, line )(\d{1,6})", check.message):
+        named = re.findall(r"\b(\w+\.py)(?::|, line )(\d{1,6})", check.message)
+        for file, line in reversed(named):
             if file in self.stage.package_files:
                 return self._path(file), max(int(line), 1)
         task = next((task for task in self.stage.tasks if task.id == check.task), None)
         if task is None:
             return f"projects/{self.stage.name}", 1
         lines = _lines(self.package / task.file)
-        words = f"{check.id} {check.title} {check.message}"
-        named = [name for name in task.functions if re.search(rf"\b{re.escape(name.split('.')[-1])}\b", words)]
-        known = [lines[name] for name in (*named, *task.functions) if name in lines]
+        info = find_check(self.checks, check.id)
+        prefix = f"{task.module}."
+        called = [name.removeprefix(prefix) for name in (info.calls if info else ()) if name.startswith(prefix)]
+        words = f"{check.title} {check.message}"
+        told = [name for name in task.functions if re.search(rf"\b{re.escape(name.split('.')[-1])}\b", words)]
+        known = [lines[name] for name in (*called, *told, *task.functions) if name in lines]
         return self._path(task.file), known[0] if known else 1
 
     def _path(self, file: str) -> str:

@@ -11,6 +11,7 @@ from roadmap.grading.report.words import (
     Sorted,
     isolation_line,
     number,
+    told_once,
     verdict_line,
 )
 from roadmap.grading.verdict import CheckResult, Report
@@ -27,8 +28,8 @@ def render(report: Report, background: Background | None = None) -> str:
         points = f"{number(task.score)} / {number(task.max_score)}"
         lines.append(f"  {task.id:<5} {task.title:<{width}}  {points:>9}")
     groups = Sorted.of(report)
-    for check in groups.failed:
-        lines += ["", *check_lines(check, background)]
+    for check, details in told_once(groups.failed, background):
+        lines += ["", *check_lines(check, background, details)]
     if groups.blocked:
         lines += ["", "Waiting for a check above to pass:"]
         lines += [f"  {check.task}  {check.title}" for check in groups.blocked]
@@ -47,11 +48,14 @@ def render(report: Report, background: Background | None = None) -> str:
     return defuse("\n".join(lines) + "\n")
 
 
-def check_lines(check: CheckResult, background: Background) -> list[str]:
-    """One failed check: what it wants, what came, the mistake, what to read, where the hints are."""
+def check_lines(check: CheckResult, background: Background, details: str | None = None) -> list[str]:
+    """One failed check: what it wants, what came, the mistake, what to read, where the hints are.
+
+    `details` takes the place of what the check itself says came.
+    """
     state = NAMES[check.state]
     lines = [f"{check.task}  {check.title}", f"    {state}, {number(check.earned)} of {number(check.points)} points"]
-    lines += _indented(background.details(check))
+    lines += _indented(background.details(check) if details is None else details)
     if check.mistake:
         lines.append(f"    mistake: {background.mistake(check)}")
     if check.output.strip():

@@ -22,6 +22,7 @@ from roadmap.grading.report.words import (
     Sorted,
     isolation_line,
     number,
+    told_once,
     verdict_line,
 )
 from roadmap.grading.verdict import CheckResult, Report, State
@@ -44,9 +45,9 @@ def show(report: Report, console: Console, background: Background | None = None)
     console.print()
     console.print(_tasks(report))
     groups = Sorted.of(report)
-    for check in groups.failed:
+    for check, details in told_once(groups.failed, background):
         console.print()
-        console.print(failure(check, background))
+        console.print(failure(check, background, details))
     if groups.blocked:
         _section(console, "Waiting for a check above to pass", [(c.task, c.title) for c in groups.blocked])
     if groups.open_checks:
@@ -64,13 +65,14 @@ def show(report: Report, console: Console, background: Background | None = None)
     console.print(Text(f"seed {report.seed}, {isolation_line(report)}, {report.seconds:.1f} s", style="dim"))
 
 
-def failure(check: CheckResult, background: Background) -> Group:
-    """One failed check, for a terminal."""
+def failure(check: CheckResult, background: Background, details: str | None = None) -> Group:
+    """One failed check, for a terminal; `details` takes the place of what the check itself says came."""
+    details = background.details(check) if details is None else details
     style = _MESSAGE_STYLES.get(check.state, "red")
     points = f"{NAMES[check.state]}, {number(check.earned)} of {number(check.points)} points"
     head = Text.assemble(("\u2717 ", f"bold {style}"), (f"{check.task}  ", "bold"), (check.title, "bold"))
     parts: list[Any] = [head, Padding(Text(points, style="dim"), (0, 0, 0, 4))]
-    if details := background.details(check):
+    if details:
         parts.append(Padding(Text(details, style=style), (0, 0, 0, 4)))
     if check.output.strip():
         parts.append(Padding(Text("your program printed:", style="dim"), (0, 0, 0, 4)))
@@ -129,7 +131,7 @@ class LiveProgress:
         line = Table.grid(padding=(0, 1))
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True, width=BAR)
-        line.add_column(no_wrap=True, justify="right")
+        line.add_column(no_wrap=True, justify="right", min_width=7)
         line.add_column(no_wrap=True, overflow="ellipsis")
         count = f"{self._done}/{self._total}" if self._total else ""
         failed = Text(f"{self._failed} failed  ", style="red") if self._failed else Text()

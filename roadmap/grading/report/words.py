@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from roadmap.course.catalogue import Mistake, mistakes_of
@@ -106,6 +107,19 @@ class Sorted:
         )
 
 
+SAME = "the same as above"
+
+
+def told_once(checks: Iterable[CheckResult], background: Background) -> Iterator[tuple[CheckResult, str]]:
+    """Each check with its details; a long message that was just told is told as SAME."""
+    last = ""
+    for check in checks:
+        details = background.details(check)
+        repeated = details == last and "\n" in details
+        yield check, SAME if repeated else details
+        last = details
+
+
 def number(value: float) -> str:
     """Points as people write them: `10`, `2.5`, at most two decimals."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
@@ -113,7 +127,9 @@ def number(value: float) -> str:
 
 def verdict_line(report: Report) -> str:
     """The whole report in one sentence, on one line."""
-    what = f"Task {report.task}" if report.task else f"Stage {report.stage}"
+    number_of_stage = re.match(r"stage(\d+)_", report.stage)
+    stage = f"Stage {number_of_stage[1]}" if number_of_stage else report.stage
+    what = f"Task {report.task}" if report.task else stage
     score = f"{what}: {number(report.score)} of {number(report.max_score)}"
     if report.grader_failed:
         return f"{score}, but the grader failed: this is not a score."

@@ -1,0 +1,1 @@
+"""Hostile submissions: what each of them tries, and what must happen to it."""

@@ -1,0 +1,130 @@
+"""The baseline of the benchmarks: the same checks in one plain pytest process, the submission imported beside them.
+
+No sandbox, no warm base, no limits: what a course without this grader would do. Used as a pytest plugin:
+    pytest -p tests.benchmarks.inprocess checks/stage1_foundations
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roadmap import artifacts
+from roadmap.grading.check import CheckSpec, spec_of
+from roadmap.grading.errors import ErrorInfo
+from roadmap.grading.judge.client import ProgramResult
+from roadmap.grading.judge.models import Models
+
+ROOT = Path(__file__).resolve().parents[2]
+SUBMISSION = ROOT / os.environ.get("ROADMAP_BENCHMARK_FROM", "solutions")
+PACKAGE = os.environ.get("ROADMAP_BENCHMARK_PACKAGE", "stage1_foundations")
+TASKS = set(filter(None, os.environ.get("ROADMAP_BENCHMARK_TASKS", "").split(",")))
+SEED = 1
+
+
+class _Modules:
+    def __getattr__(self, name: str) -> Any:
+        return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+class InProcess:
+    """The `learner` of a check, without any process between."""
+
+    def __init__(self, spec: CheckSpec):
+        self._spec = spec
+
+    def call(self, target: str, /, *args: Any, **kwargs: Any) -> Any:
+        module, _, path = target.partition(".")
+        value: Any = importlib.import_module(f"{PACKAGE}.{module}")
+        for part in path.split("."):
+            value = getattr(value, part)
+        return _lists(value(*args, **kwargs))
+
+    def run(self, probe: Callable[..., Any], /, **data: Any) -> Any:
+        if "models" in probe.__code__.co_varnames[: probe.__code__.co_argcount + probe.__code__.co_kwonlyargcount]:
+            data["models"] = {name: artifacts.load_weights(name) for name in self._spec.models}
+        return _lists(probe(_Modules(), **data))
+
+    def error(self, target: str, /, *args: Any, **kwargs: Any) -> ErrorInfo | None:
+        return self._error(lambda: self.call(target, *args, **kwargs))
+
+    def run_error(self, probe: Callable[..., Any], /, **data: Any) -> ErrorInfo | None:
+        return self._error(lambda: self.run(probe, **data))
+
+    def program(self, *argv: str, stdin: bytes = b"") -> ProgramResult:
+        environment = os.environ | {"PYTHONPATH": f"{SUBMISSION}:{ROOT}"}
+        command = [sys.executable, "-m", PACKAGE, *argv]
+        started = time.monotonic()
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdin.write(stdin)
+            process.stdin.close()
+            chunks = []
+            while data := os.read(process.stdout.fileno(), 1 << 16):
+                chunks.append((time.monotonic() - started, data))
+            errors = process.stderr.read()
+        return ProgramResult(process.returncode, b"".join(data for _, data in chunks), errors, chunks)
+
+    @staticmethod
+    def _error(action: Callable[[], Any]) -> ErrorInfo | None:
+        try:
+            action()
+        except Exception as error:
+            return ErrorInfo(type(error).__name__, tuple(c.__name__ for c in type(error).__mro__), str(error))
+        return None
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as lists and numbers as builtins, as they would arrive over the wire."""
+    if isinstance(value, list | tuple):
+        return [_lists(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.detach() if hasattr(value, "detach") else value
+
+
+@pytest.fixture
+def learner(request: pytest.FixtureRequest) -> Iterator[InProcess]:
+    """Calls straight into the submission."""
+    spec = spec_of(request.function)
+    assert spec is not None
+    yield InProcess(spec)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """The same numbers as the grader would draw for this seed."""
+    return np.random.default_rng([SEED, zlib.crc32(request.node.name.encode())])
+
+
+@pytest.fixture
+def models() -> Models:
+    """transformers' models, loaded at first use."""
+    return Models()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the submission on the path."""
+    sys.path[:0] = [str(SUBMISSION), str(ROOT)]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tasks that are compared."""
+    if TASKS:
+        items[:] = [i for i in items if (s := spec_of(getattr(i, "function", None))) is not None and s.task in TASKS]

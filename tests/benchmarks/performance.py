@@ -1,0 +1,139 @@
+"""How fast the grader is, side by side with a plain pytest process over the same checks.
+
+    python -m tests.benchmarks.performance            # writes results/performance.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from roadmap.course import Course
+from roadmap.course.catalogue import checks_of
+from roadmap.grading.bases import clean_environment
+from roadmap.grading.judge.client import Candidate, Launcher
+from roadmap.grading.session import Grader
+from tests import bank
+from tests.benchmarks import record
+
+CHEAP_TASK = "1.4"
+
+
+def timed(action: Callable[[], Any]) -> float:
+    """Seconds of one call."""
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    ordered = sorted(seconds)
+    return {
+        "median": round(statistics.median(ordered), 4),
+        "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 4),
+        "runs": len(ordered),
+    }
+
+
+def plain_pytest(tasks: str) -> float:
+    """One fresh pytest process over the same checks, with the same imports."""
+    environment = clean_environment() | {"ROADMAP_BENCHMARK_TASKS": tasks, "PYTHONPATH": str(bank.ROOT)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.benchmarks.inprocess", "-p", "no:cacheprovider"]
+    command += ["--noconftest", "--import-mode=importlib", "--rootdir", str(bank.ROOT), "-c", os.devnull]
+    command += [str(bank.ROOT / "checks" / "stage1_foundations")]
+
+    def run() -> None:
+        done = subprocess.run(command, env=environment, cwd=bank.ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"the baseline failed:\n{done.stdout[-2000:]}{done.stderr[-1000:]}")
+
+    return timed(run)
+
+
+def candidates(grader: Grader, here: Path, runs: int) -> list[float]:
+    """From the request to the first answer of a candidate, less the same call on a candidate that is there."""
+    run, channel = grader.candidates_for(here, bank.ROOT / "solutions")
+    launcher = Launcher(channel, None)
+    seconds = []
+    for _ in range(runs):
+        scratch = run.desk.workplace.scratch()
+        request = {"op": "run", "source": "def nothing(learner):\n    return 1\n", "name": "nothing", "data": {}}
+        started = time.perf_counter()
+        candidate = Candidate(launcher, run.desk.submission, scratch, (), 1024)
+        candidate.ask(dict(request), [], time.monotonic() + 30, 30)
+        first = time.perf_counter()
+        candidate.ask(dict(request), [], time.monotonic() + 30, 30)
+        seconds.append(2 * first - started - time.perf_counter())
+        candidate.retire()
+    return seconds
+
+
+def watch_cycles(grader: Grader, course: Course, task: str, runs: int) -> list[float]:
+    """A save to its verdict from warm bases: copy, scan, judge, report; the file watcher's 0.02 s come on top."""
+    return [timed(lambda: grader.check(course.solutions, tasks=[task])) for _ in range(runs)]
+
+
+def light_commands(runs: int) -> dict[str, dict[str, float]]:
+    """Start-up of the commands that need no model."""
+    roadmap = [shutil.which("roadmap", path=str(Path(sys.executable).parent)) or "roadmap"]
+    if roadmap == ["roadmap"]:
+        roadmap = [sys.executable, "-m", "roadmap"]
+    words: dict[str, list[str]] = {"roadmap": [], "--help": ["--help"], "next": ["next"], "hint": ["hint", "1.6"]}
+
+    def run(extra: list[str]) -> float:
+        return timed(lambda: subprocess.run([*roadmap, *extra], cwd=bank.ROOT, capture_output=True, check=True))
+
+    return {name: summary([run(extra) for _ in range(runs)]) for name, extra in words.items()}
+
+
+def main() -> int:
+    """Measure everything in one run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="runs of the long rows; the short ones run ten times as many")
+    options = parser.parse_args()
+    course = Course.load(bank.ROOT)
+    stage = course.stage(1)
+    modelless = {t.id for t in stage.tasks} - {c.task for c in checks_of(course, stage) if c.models}
+    rows: dict[str, Any] = {"light_commands": light_commands(5 * options.runs)}
+
+    cold = []
+    for _ in range(options.runs):
+        command = [sys.executable, str(bank.ROOT / "checks" / "autograde.py"), "1", "--from", "solutions", "--quiet"]
+        cold.append(timed(lambda command=command: subprocess.run(command, cwd=bank.ROOT, check=True, capture_output=True)))
+    rows["check_cold"] = summary(cold)
+
+    stage_runs: dict[str, list[float]] = {"warm": [], "plain": []}
+    cheap_runs: dict[str, list[float]] = {"warm": [], "plain": []}
+    with Grader(course, stage) as grader:
+        grader.prepare()
+        grader.check(course.solutions)  # the first run warms what is loaded lazily
+        for _ in range(options.runs):  # side by side, in turn
+            stage_runs["warm"].append(timed(lambda: grader.check(course.solutions)))
+            stage_runs["plain"].append(plain_pytest(""))
+            cheap_runs["warm"].append(timed(lambda: grader.check(course.solutions, tasks=[CHEAP_TASK])))
+            cheap_runs["plain"].append(plain_pytest(CHEAP_TASK))
+        rows["watch"] = {
+            task: summary(watch_cycles(grader, course, task, 10 * options.runs)) for task in sorted(modelless)
+        }
+    for name, runs in (("stage", stage_runs), (f"task_{CHEAP_TASK}", cheap_runs)):
+        ratio = statistics.median(runs["plain"]) / statistics.median(runs["warm"])
+        rows[name] = {kind: summary(seconds) for kind, seconds in runs.items()} | {"times_faster": round(ratio, 1)}
+    with Grader(course, stage) as grader, tempfile.TemporaryDirectory() as folder:
+        rows["candidate"] = summary(candidates(grader, Path(folder), 30 * options.runs))
+    path = record.write("performance", rows)
+    print(path.read_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
