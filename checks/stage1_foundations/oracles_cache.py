@@ -65,8 +65,6 @@ class Feed:
             if not 0 <= token < self.language.vocab:
                 raise ValueError(f"there is no token {token} in a vocabulary of {self.language.vocab}")
         expect.type(past, int, what="the past that step was called with")
-        if not ids:
-            raise ValueError("step was called without a token")
         if self._past_mistake is not None:
             expect.that(
                 past == len(self.fed) or (past == 0 and len(ids) > 1),  # feeding all again is another mistake
@@ -74,6 +72,8 @@ class Feed:
                 mistake=self._past_mistake,
             )
         self.calls.append([ids, past])
+        if not ids:
+            raise ValueError("step was called without a token")
         if not 0 <= past <= len(self.fed):
             raise ValueError(f"step was called with past = {past}, but {len(self.fed)} tokens had been fed")
         self.fed = self.fed[:past] + ids

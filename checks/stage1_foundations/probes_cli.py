@@ -114,12 +114,13 @@ def speak(learner, *, argv, steps=(), special_tokens=None, prompt_ids=(1, 2), fa
         prompt,
         *,
         max_new_tokens,
-        params=SamplingParams(),
+        params=None,
         seed=0,
         stop_tokens=(),
         stop_strings=(),
         decoder=None,
     ):
+        params = SamplingParams() if params is None else params
         notes["asked"].append(
             {
                 "the model": isinstance(step, CachedModel) and step.model is model,
@@ -163,7 +164,7 @@ def speak(learner, *, argv, steps=(), special_tokens=None, prompt_ids=(1, 2), fa
     code, raised = None, ""
     try:
         sys.stdout, sys.stderr = stream(out.extend), stream(err.extend)
-        sys.argv = ["__main__.py", *argv]
+        sys.argv = ["__main__.py", *(argv if by_process else ["--elsewhere"])]
         cli = importlib.import_module(f"{PACKAGE}.cli")
         try:
             code = cli.main() if by_process else cli.main(list(argv))

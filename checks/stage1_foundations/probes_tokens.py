@@ -5,7 +5,8 @@ from contextlib import suppress
 
 def _tokenizer(learner, vocab, merges, special_tokens, split_digits):
     pairs = [(left, right) for left, right in merges]
-    return learner.tokens.Tokenizer(vocab, pairs, special_tokens, split_digits=split_digits)
+    options = {"split_digits": True} if split_digits else {}
+    return learner.tokens.Tokenizer(vocab, pairs, special_tokens, **options)
 
 
 def encode(learner, *, vocab, merges, texts, special_tokens, split_digits=False):
@@ -21,10 +22,12 @@ def round_trip(learner, *, vocab, merges, texts):
 
 
 def encode_after_change(learner, *, vocab, merges, texts):
-    """The ids of each text once more, after the list that the first call returned was changed by its owner."""
+    """The ids of each text once more, after the lists that two earlier calls returned were changed by their owner."""
     tokenizer = _tokenizer(learner, vocab, merges, {}, False)
-    for text in texts:
-        tokenizer.encode(text).append(-1)
+    for text in [*texts, *texts]:
+        ids = tokenizer.encode(text)
+        if isinstance(ids, list):
+            ids.append(-1)
     return [tokenizer.encode(text) for text in texts]
 
 

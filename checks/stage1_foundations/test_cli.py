@@ -23,7 +23,8 @@ def expect_refusal(result, what, mentions="", accepted=None):
 
 def expect_complaint(code, stdout, stderr, what, mentions=""):
     """Exit code 2, one line on stderr that names the fault, nothing on stdout."""
-    expect.that(code == 2, f"{what}: expected exit code 2, got {code}", mistake="cli-wrong-exit-code")
+    refused = "cli-wrong-exit-code" if stderr.strip() else None
+    expect.that(code == 2, f"{what}: expected exit code 2, got {code}", mistake=refused)
     expect.that(
         not stdout.strip(),
         f"{what}: expected nothing on stdout, got {expect.show(stdout)}",
@@ -109,8 +110,8 @@ def test_numbers_out_of_range_are_refused(learner, rng):
     """Numbers that make no sense are refused, and the sentence names the option."""
     bad = {
         "--max-new-tokens": ["0", str(-int(rng.integers(1, 99))), "1.5", "ten", ""],
-        "--temperature": [f"{-rng.uniform(0.01, 2):.3f}", "hot", "nan", "inf"],
-        "--top-p": ["0", f"{-rng.uniform(0.01, 1):.3f}", f"{1 + rng.uniform(0.001, 1):.4f}", "all", "nan"],
+        "--temperature": [f"{-rng.uniform(0.01, 2):.3f}", "nan", "inf", "hot"],
+        "--top-p": ["0", f"{-rng.uniform(0.01, 1):.3f}", f"{1 + rng.uniform(0.001, 1):.4f}", "nan", "all"],
         "--seed": [str(-int(rng.integers(1, 99))), "1.5", "x", str(2**63)],
     }
     for option, values in bad.items():
@@ -333,7 +334,7 @@ def test_tokens_and_probabilities_are_listed(learner, rng):
         )
         listed = result["stderr"].removesuffix("\n").split("\n")
         if not (tokens or probs):
-            expect.that(not any("\t" in row for row in listed), f"{line}: expected no listing, but there is one")
+            expect.that(listed[-len(steps) :] != rows, f"{line}: expected no listing, but there is one")
             continue
         # A program may say more on stderr before the listing.
         expect.equal(
@@ -397,16 +398,16 @@ def test_your_model_speaks(learner, models, rng):
     ],
 )
 def test_the_same_seed_draws_the_same_text(learner, rng):
-    """The same seed gives the same text, other seeds other texts; a model that is not there is refused."""
+    """The same seed gives the same text, another seed another; a model that is not there is refused."""
     prompt = oracles.prompt(rng)
-    seeds = [int(seed) for seed in rng.choice(10_000, size=3, replace=False)]
+    one, other = (int(seed) for seed in rng.choice(10_000, size=2, replace=False))
     texts = []
-    for seed in [seeds[0], *seeds]:
-        result = learner.program("--temperature", "1.5", "--seed", str(seed), "--max-new-tokens", "8", prompt)
+    for seed in (one, one, other):
+        result = learner.program("--temperature", "1.5", "--seed", str(seed), "--max-new-tokens", "12", prompt)
         expect.equal(result.exit_code, 0, what=f"the exit code ({result.stderr[-300:].decode('utf-8', 'replace')!r})")
         texts.append(result.stdout.decode("utf-8", "replace"))
-    expect.equal(texts[1], texts[0], what=f"the second text drawn with seed {seeds[0]}")
-    expect.that(len(set(texts)) > 1, f"Seeds {seeds} all drew the same text: {expect.show(texts[0])}")
+    expect.equal(texts[1], texts[0], what=f"the second text drawn with seed {one}")
+    expect.that(texts[2] != texts[0], f"Seeds {one} and {other} drew the same text: {expect.show(texts[0])}")
     missing = f"no-such-model-{rng.integers(1000)}"
     result = learner.program("--model", missing, prompt)
     stdout, stderr = result.stdout.decode("utf-8", "replace"), result.stderr.decode("utf-8", "replace")

@@ -449,10 +449,10 @@ def test_adamw_with_missing_gradients_and_a_schedule(learner, rng):
 
 
 def bigram(rng, scale=1.0):
-    """The weights of a small model and two batches for it."""
+    """The weights of a small model and two batches for it, the second as narrow as a batch can be."""
     vocab, size = int(rng.integers(6, 10)), 4
     embedding, head = normal(rng, vocab, size, scale=scale), normal(rng, size, vocab)
-    return embedding, head, [tokens(rng, vocab, 3, 6), tokens(rng, vocab, 2, 9)]
+    return embedding, head, [tokens(rng, vocab, 3, 6), tokens(rng, vocab, 5, 2)]
 
 
 @check(
@@ -525,7 +525,7 @@ def test_train_step_predicts_the_next_token(learner, rng):
         what="the batches after the steps",
     )
     for refused in (batches[0][:, :1], batches[0][0]):
-        info = learner.error("evaluate.train_step", None, refused, None)
+        info = learner.run_error(probes.train_bigram, embedding=embedding, head=head, batches=[refused])
         expect.error(info, "ValueError", what=f"a batch of shape {tuple(refused.shape)}")
 
 

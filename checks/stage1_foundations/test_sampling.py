@@ -354,6 +354,7 @@ def test_draws_follow_the_probabilities(learner, rng):
     logits += float(rng.uniform(100, 300))  # exp of these alone overflows; softmax does not care
     drawn = learner.run(probes.draws, logits=logits, seeds=seeds, count=count)
     expect.type(drawn, list, what="the draws")
+    expect.that(len(drawn) == len(seeds), "The draws of some seeds are missing.")
     for row in drawn:
         expect_tokens(row, count, vocab, "the draws")
     tokens = [token for row in drawn for token in row]
@@ -396,6 +397,7 @@ def test_draws_are_repeated_by_their_seed(learner, rng):
     first, second = (int(s) for s in rng.choice(2**31, size=2, replace=False))
     drawn = learner.run(probes.draws, logits=logits, seeds=[first, first, second], count=count)
     expect.type(drawn, list, what="the draws")
+    expect.that(len(drawn) == 3, "The draws of some seeds are missing.")
     for row in drawn:
         expect_tokens(row, count, 8, "the draws")
     expect.that(

@@ -191,14 +191,14 @@ def test_special_tokens_take_no_part_in_training(learner, rng):
     lines = oracles.counted_words(rng).split("\n")
     corpus = "<|end|>".join(lines) + "<|a|>\n<|end|>\n"
     _expect_trained(
-        learner.call("tokens.train_bpe", corpus, 262, special),
-        f"train_bpe({corpus!r}, 262, {special})",
-        oracles.train(corpus, 262, special),
+        learner.call("tokens.train_bpe", corpus, 263, special),
+        f"train_bpe({corpus!r}, 263, {special})",
+        oracles.train(corpus, 263, special),
         mistakes={
-            "bpe-special-tokens-as-text": lambda: oracles.train(corpus, 262, special, special="text"),
-            "bpe-special-tokens-as-words": lambda: oracles.train(corpus, 262, special, special="words"),
-            "bpe-special-ids-before-merges": lambda: oracles.train(corpus, 262, special, special_ids="before merges"),
-            "bpe-size-forgets-special-tokens": lambda: oracles.train(corpus, 262, special, size_forgets_special=True),
+            "bpe-special-tokens-as-text": lambda: oracles.train(corpus, 263, special, special="text"),
+            "bpe-special-tokens-as-words": lambda: oracles.train(corpus, 263, special, special="words"),
+            "bpe-special-ids-before-merges": lambda: oracles.train(corpus, 263, special, special_ids="before merges"),
+            "bpe-size-forgets-special-tokens": lambda: oracles.train(corpus, 263, special, size_forgets_special=True),
         },
     )
 
@@ -260,7 +260,7 @@ def test_training_on_any_text(learner, rng):
 )
 def test_training_does_not_count_everything_again(learner, rng):
     """Training time does not grow with corpus size times merges."""
-    words = oracles.words(rng, 1200, "abcdefghijkl", 5, 9)
+    words = oracles.words(rng, 900, "abcdefghijkl", 5, 9)
     corpus, merges = "\n".join(words), 400
     for attempt in range(2):  # a second look, in case the machine was busy with something else
         started = time.perf_counter()
@@ -275,6 +275,8 @@ def test_training_does_not_count_everything_again(learner, rng):
         passes = taken / oracles.seconds_of_one_count(words)
         if passes < merges:
             return
+        if passes > 2.5 * merges:
+            break
     expect.fail(
         f"{merges} merges over {len(words)} words took {taken:.1f} s: as long as {passes:.0f} counts of all pairs",
         mistake="bpe-recounts-the-corpus",
@@ -601,10 +603,10 @@ def test_a_long_piece_takes_no_square_of_time(learner, rng):
         return taken
 
     for _ in range(2):  # a second look, in case the machine was busy with something else
-        short, long = seconds_for(1_000), seconds_for(8_000)
-        if long < 0.5 or long < 24 * short:
+        short, long = seconds_for(600), seconds_for(6_000)
+        if long < 0.6 or long < 35 * short:
             return
     expect.fail(
-        f"A word of 8,000 letters took {long:.1f} s, {long / short:.0f} times as long as one of 1,000 letters",
+        f"A word of 6,000 letters took {long:.1f} s, {long / short:.0f} times as long as one of 600",
         mistake="encode-quadratic",
     )

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from roadmap.cli.console import console, load_course, number
 from roadmap.cli.run import run_program
@@ -30,7 +31,7 @@ def demo() -> int:
     own = course.learner_copy or not reference.is_dir()
     if code := _fetch(stage):
         return code
-    print(f"{stage.models[0]} answers: {PROMPT}\n", flush=True)
+    print(f"{_model(stage)} answers: {PROMPT}", flush=True)
     started = time.perf_counter()
     if own:
         _speak(stage)
@@ -53,6 +54,10 @@ def _fetch(stage: Stage) -> int:
     return fetch(missing)
 
 
+def _model(stage: Stage) -> str:
+    return stage.models[0]
+
+
 def _speak(stage: Stage) -> None:
     """Greedy generation through transformers, token by token."""
     import os
@@ -60,12 +65,13 @@ def _speak(stage: Stage) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is imported
     from roadmap.artifacts import load_causal_lm
 
-    tokenizer, model = load_causal_lm(stage.models[0])
+    tokenizer, model = load_causal_lm(_model(stage))
     from transformers import TextStreamer
 
     inputs = tokenizer(PROMPT, return_tensors="pt")
     streamer = TextStreamer(tokenizer, skip_prompt=True)
-    model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False, streamer=streamer)
+    generate: Any = model.generate
+    generate(**inputs, max_new_tokens=TOKENS, do_sample=False, streamer=streamer)
 
 
 def _grade_pair(course: Course, stage: Stage) -> int:

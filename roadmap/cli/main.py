@@ -28,6 +28,7 @@ VERBS = {
     "fetch": "Bring models and data into the cache.",
     "doctor": "Look for what is wrong with this machine's set-up.",
     "demo": "The real model speaks, and stage 1 is graded.",
+    "lessons": "For authors: build, verify and lint the lessons.",
     "status": "The status board; also what `roadmap` alone shows.",
 }
 PASS_THROUGH = {"run"}  # what follows belongs to the program that is run
@@ -64,6 +65,14 @@ class LazyGroup(TyperGroup):
         if cmd_name not in VERBS:
             return None
         return self.commands.setdefault(cmd_name, LazyCommand(cmd_name))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; Ctrl-C ends it with exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _say("Interrupted.")
+            raise typer.Exit(130) from None
 
 
 def _markup_mode() -> Any:

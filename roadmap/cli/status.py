@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from roadmap.cli.console import clock, console, is_terminal, load_course, number
 from roadmap.cli.next import next_task
 from roadmap.course.progress import Progress
 from roadmap.course.syllabus import Course, Stage, Task
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 PASSED, CHANGED, STARTED, OPEN = "passed", "changed since", "started", "open"
 
@@ -113,8 +118,8 @@ def _draw(course: Course, progress: Progress) -> None:
     out.print(Text(_advice(course, progress)))
 
 
-def bar(score: float, points: float, width: int = 12):
-    """A bar of `width` cells, filled in proportion, as rich text."""
+def bar(score: float, points: float, width: int = 12) -> Text:
+    """A bar of `width` cells, filled in proportion."""
     from rich.text import Text
 
     share = min(max(score / points, 0.0), 1.0) if points else 0.0

@@ -190,11 +190,14 @@ class Session:
         before = digests(self.course, self.stage, self.root)
         told = FirstFailure(self.console, self.background)
         live = terminal.LiveProgress(self.console)
+
+        def take(event: Any) -> None:
+            live(event)
+            told(event)
+
         try:
             with live:
-                report = self.grader.check(
-                    self.root, tasks=[task.id for task in batch], on_event=lambda event: (live(event), told(event))
-                )
+                report = self.grader.check(self.root, tasks=[task.id for task in batch], on_event=take)
         except (UsageError, GraderError) as error:
             self._say(f"  {error.message} {error.advice}")
             self.exit_code = error.exit_code

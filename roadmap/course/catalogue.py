@@ -73,7 +73,8 @@ def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) ->
     for node in tree.body:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        declaration = next((call for call in node.decorator_list if _is_check(call)), None)
+        calls = [call for call in node.decorator_list if isinstance(call, ast.Call)]
+        declaration = next((call for call in calls if _is_check(call)), None)
         if declaration is None:
             continue
         values = {word.arg: _literal(word.value, constants) for word in declaration.keywords if word.arg}
@@ -132,9 +133,7 @@ def _relative(path: Path, root: Path) -> str:
         return path.as_posix()
 
 
-def _is_check(call: ast.expr) -> bool:
-    if not isinstance(call, ast.Call):
-        return False
+def _is_check(call: ast.Call) -> bool:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
     return name == "check"
 
@@ -169,7 +168,9 @@ def _literal(node: ast.expr, constants: dict[str, Any]) -> Any:
         return [_literal(item, constants) for item in node.elts]
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = _literal(node.left, constants), _literal(node.right, constants)
-        return left + right if isinstance(left, str | list) and type(left) is type(right) else None
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right
+        return [*left, *right] if isinstance(left, list) and isinstance(right, list) else None
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

@@ -223,7 +223,9 @@ class _Reader:
     def wrong(self, where: str, what: str, advice: str) -> CourseError:
         return CourseError(f"{self.path}: {where}: {what}.", advice)
 
-    def take(self, table: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str, default: Any = None):
+    def take(
+        self, table: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str, default: Any = None
+    ) -> Any:
         if key not in table:
             if default is not None:
                 return default

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,6 +17,7 @@ from .errors import CheckFailed, ErrorInfo
 ARRAY = "array"
 _SHOWN_ITEMS = 8
 _SHOWN_TEXT = 160
+_SHOWN_LEVELS = 5
 
 
 def close(
@@ -119,22 +121,33 @@ def same(a: Any, b: Any) -> bool:
     return builtins.type(a) is builtins.type(b) and bool(a == b or (a != a and b != b))
 
 
-def show(value: Any) -> str:
-    """A value in the smallest form that a reader can use."""
+def show(value: Any, _levels: int = _SHOWN_LEVELS) -> str:
+    """A value in the smallest form that a reader can use. Its length is bounded, whatever the value is."""
     if _is_array(value):
         numbers = _numbers(value)
         kind = "tensor" if _is_tensor(value) else "array"
-        if numbers is None or numbers.size > _SHOWN_ITEMS:
+        if numbers is None or numbers.size > _SHOWN_ITEMS or (numbers.size == 0 and numbers.ndim > 1):
             return f"{_article(kind)} of shape {_shape(value.shape)}"
         return f"{_list(numbers)}"
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, list | tuple):
-        items = ", ".join(show(item) for item in value[:_SHOWN_ITEMS])
+    if isinstance(value, list | tuple | dict):
+        left, right = "{}" if isinstance(value, dict) else "[]"
+        if _levels == 0 and value:
+            return f"{left}...{right}"
+        if isinstance(value, dict):
+            shown = [f"{show(k, _levels - 1)}: {show(v, _levels - 1)}" for k, v in islice(value.items(), _SHOWN_ITEMS)]
+        else:
+            shown = [show(item, _levels - 1) for item in value[:_SHOWN_ITEMS]]
         more = f", ... ({len(value)} items)" if len(value) > _SHOWN_ITEMS else ""
-        return f"[{items}{more}]"
-    text = repr(value)
-    return text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT // 2]} ... {text[-_SHOWN_TEXT // 4 :]}"
+        return _shortened(f"{left}{', '.join(shown)}{more}{right}", 4 * _SHOWN_TEXT)
+    if isinstance(value, str | bytes) and len(value) > _SHOWN_TEXT:
+        return f"{value[: _SHOWN_TEXT // 2]!r} ... {value[-_SHOWN_TEXT // 4 :]!r}"
+    return _shortened(repr(value), _SHOWN_TEXT)
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"
 
 
 def _numbers(value: Any) -> np.ndarray | None:
@@ -151,11 +164,30 @@ def _numbers(value: Any) -> np.ndarray | None:
         if any(part is None for part in parts) or len({part.shape for part in parts if part is not None}) != 1:
             return None
         return np.stack([part for part in parts if part is not None])
+    if isinstance(value, list | tuple) and not _only_numbers(value):
+        return None
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError):
         return None
     return array if array.dtype.kind in "biufc" else None
+
+
+def _only_numbers(value: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether the leaves of nested lists are all numbers.
+
+    NumPy pads a list with text in it to its longest string: a megabyte in a stranger's list can ask for terabytes.
+    """
+    level: Sequence[Any] = value
+    while level:
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, list | tuple):
+                inner.extend(item)
+            elif not isinstance(item, bool | int | float | complex | np.generic):
+                return False
+        level = inner
+    return True
 
 
 def _unlike(got: Any, want: Any, rtol: float, atol: float) -> str | None:
@@ -246,6 +278,8 @@ def _describe(array: np.ndarray) -> str:
 def _list(array: np.ndarray) -> str:
     if array.ndim == 0:
         return _number(array[()])
+    if array.ndim > 1 and not array.size:
+        return "nothing"
     return "[" + ", ".join(_list(item) for item in array) + "]"
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import secrets
-import shutil
 import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from ..course.catalogue import checks_of
 from . import calibration, submission, wire
 from .bases import Process, candidate_config, start_candidate_base
 from .errors import GraderError
+from .removal import remove_tree
 from .sandbox import Layers, layers, requested_mode
 from .submission import SubmissionError
 from .verdict import CheckResult, Report, State, TaskResult
@@ -76,7 +76,7 @@ class Grader:
             if process is not None:
                 process.close()
         self._judge = self._candidates = None
-        shutil.rmtree(self._home, ignore_errors=True)
+        remove_tree(self._home)
 
     def prepare(self, tasks: Sequence[str] | None = None) -> None:
         """Start the bases and load the models that the checks of `tasks` (all, where None) want, once."""
@@ -87,7 +87,7 @@ class Grader:
         self._require(wanted)
         if not self._layers.fork:
             return
-        if self._judge is not None and self._judge.child.poll() is not None:
+        if any(base is not None and base.child.poll() is not None for base in (self._judge, self._candidates)):
             self.close_bases()
         if self._judge is None:
             self._judge = self._start_judge_base(wanted, inline=False)
@@ -168,8 +168,7 @@ class Grader:
         """
         started = time.monotonic()
         seed = secrets.randbelow(2**32) if seed is None else seed
-        with tempfile.TemporaryDirectory(prefix="run-", dir=self._home, ignore_cleanup_errors=True) as folder:
-            work = Path(folder)
+        with self._folder() as work:
             shortcuts = self._lay_out(source, work)
             self.prepare(tasks)
             hidden_folders = [str(Path(path).resolve()) for path in checks]
@@ -190,6 +189,14 @@ class Grader:
             }
             results = self._run(job, on_event or (lambda event: None))
         return self._report(results, tasks, seed, time.monotonic() - started, partial=stop_at_first)
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[Path]:
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._home))
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
 
     # --- below: a run -----------------------------------------------------------------------------------------------
 

@@ -76,7 +76,9 @@ def _read(folder: int, name: str, package: Path) -> bytes | None:
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         with os.fdopen(fd, "rb") as file:
-            return file.read(FILE_LIMIT + 1)[:FILE_LIMIT]
+            if not stat.S_ISREG(os.fstat(fd).st_mode):  # replaced since it was looked at
+                raise OSError(0, "it is no longer a regular file")
+            return file.read(FILE_LIMIT)
     except OSError as error:
         raise SubmissionError(
             f"{package / name} cannot be read: {error.strerror}.", "Check the file's permissions."

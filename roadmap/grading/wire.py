@@ -22,9 +22,12 @@ import numpy as np
 
 from .errors import WireError
 
-MAX_FRAME = 512 * 1024 * 1024
+MAX_FRAME = 256 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_DIMENSIONS = 8
+MAX_ITEMS = 4_000_000  # of lists and dicts together; numbers in bulk travel as arrays
+_LONGEST_EMPTY = 1 << 20  # a dimension of an array without values: code that loops over it must come to an end
+_LONGEST_INT = 3500  # hexadecimal digits: Python refuses to print more than 4300 decimal ones
 _HEADER = struct.Struct("!I")
 _ARRAY, _BIG_INT, _CALLBACK, _TUPLE, _PAIRS = 1, 2, 3, 4, 5
 _NUMPY_DTYPES = frozenset(
@@ -32,6 +35,8 @@ _NUMPY_DTYPES = frozenset(
 )
 _TORCH_DTYPES = (_NUMPY_DTYPES - {"uint16", "uint32", "uint64"}) | {"bfloat16"}
 _FITS = range(-(2**63), 2**64)
+_KEYS = frozenset({str, int, float, bool, bytes, tuple, type(None)})
+_CONTAINERS = frozenset({list, tuple, dict})
 
 
 class Timeout(Exception):
@@ -65,7 +70,7 @@ def _plain(value: Any, depth: int, on_callable: Callable[[Callable[..., Any]], i
     if kind is str:
         return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not value.isascii() else value
     if kind is int:
-        return value if value in _FITS else msgpack.ExtType(_BIG_INT, hex(value).encode())
+        return value if value in _FITS else _plain_big_int(value)
     if depth > MAX_DEPTH:
         raise WireError(f"the data is nested more than {MAX_DEPTH} levels deep")
     depth += 1
@@ -107,6 +112,13 @@ def _plain(value: Any, depth: int, on_callable: Callable[[Callable[..., Any]], i
     )
 
 
+def _plain_big_int(value: int) -> msgpack.ExtType:
+    digits = hex(value).encode()
+    if len(digits) > _LONGEST_INT:
+        raise WireError(f"an integer of more than {_LONGEST_INT} hexadecimal digits cannot be sent")
+    return msgpack.ExtType(_BIG_INT, digits)
+
+
 def _plain_dict(value: dict[Any, Any], depth: int, on_callable: Callable[[Callable[..., Any]], int] | None) -> Any:
     if all(type(key) is str for key in value):
         return {key: _plain(item, depth, on_callable) for key, item in value.items()}
@@ -142,15 +154,43 @@ def decode(
 ) -> Any:
     """Turn bytes into exact builtin types and arrays. Raises WireError for anything that does not add up."""
 
+    items = depth = 0
+
     def unpack(body: bytes) -> Any:
-        return msgpack.unpackb(
-            body, raw=False, strict_map_key=False, ext_hook=extension, max_ext_len=MAX_FRAME, max_bin_len=MAX_FRAME
+        # An extension inside an extension costs stack, which a process does not survive running out of.
+        nonlocal depth
+        if depth > MAX_DEPTH:
+            raise WireError(f"a message nested more than {MAX_DEPTH} levels deep")
+        depth += 1
+        most = min(MAX_ITEMS, len(body))
+        value = msgpack.unpackb(
+            body,
+            raw=False,
+            strict_map_key=False,
+            timestamp=1,  # msgpack's own type for times is no plain data: it becomes a float
+            ext_hook=extension,
+            list_hook=counted,
+            object_hook=counted,
+            max_array_len=most,
+            max_map_len=most,
+            max_ext_len=MAX_FRAME,
+            max_bin_len=MAX_FRAME,
         )
+        depth -= 1
+        return value
+
+    def counted(container: Any) -> Any:
+        # One byte of a frame can become an empty dict of 64 bytes: what counts is what is built, not what is sent.
+        nonlocal items
+        items += len(container) + 1
+        if items > MAX_ITEMS:
+            raise WireError(f"a message of more than {MAX_ITEMS} items")
+        return container
 
     def extension(code: int, body: bytes) -> Any:
         if code == _ARRAY:
             return _array(msgpack.unpackb(body, raw=False))
-        if code == _BIG_INT and len(body) < 4000:
+        if code == _BIG_INT and len(body) <= _LONGEST_INT:
             return int(body, 16)
         if code == _TUPLE:
             items = unpack(body)
@@ -162,11 +202,31 @@ def decode(
         raise WireError(f"unknown extension {code}")
 
     try:
-        return unpack(data)
+        value = unpack(data)
+        _check_containers(value)
+        return value
     except WireError:
         raise
     except Exception as error:  # msgpack, struct, unicode, recursion: all mean the same here
         raise WireError(f"not a message: {type(error).__name__}: {error}") from None
+
+
+def _check_containers(value: Any) -> None:
+    """Refuse depth and dictionary keys that no encoder here would have sent."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 2):
+        inner: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                if not all(type(key) in _KEYS for key in item):
+                    raise WireError("a dictionary key that is not plain")
+                inner.extend(item.values())
+            elif type(item) is list or type(item) is tuple:
+                inner.extend(item)
+        level = [item for item in inner if type(item) in _CONTAINERS]
+        if not level:
+            return
+    raise WireError(f"a message nested more than {MAX_DEPTH} levels deep")
 
 
 def _hashable(key: Any) -> Any:
@@ -188,7 +248,11 @@ def _array(header: Any) -> Any:
         count *= n
     if count * stored.itemsize != len(body):
         raise WireError(f"an array whose shape {shape!r:.200} and {len(body)} bytes disagree")
+    if not count and max(shape) > _LONGEST_EMPTY:
+        raise WireError(f"an array of impossible shape: {shape!r:.200}")
     value = np.frombuffer(bytearray(body), dtype=stored).reshape(shape)
+    if dtype == "bool":
+        value = value.view("uint8") != 0  # any other byte than 0 and 1 would compare oddly
     if kind == "numpy":
         return value
     import torch
@@ -220,31 +284,38 @@ def send(sock: socket.socket, data: bytes, fds: tuple[int, ...] = (), deadline: 
 
 
 def receive(sock: socket.socket, deadline: float | None = None) -> bytes:
-    """Receive one frame. The deadline is absolute: bytes that drip in do not move it."""
-    return receive_with_fds(sock, deadline)[0]
+    """Receive one frame. The deadline is absolute: bytes that drip in do not move it.
+
+    File descriptors that come with it are closed by the kernel: a stranger must not fill this process's table.
+    """
+    return _frame(sock, deadline, None)
 
 
 def receive_with_fds(sock: socket.socket, deadline: float | None = None) -> tuple[bytes, list[int]]:
     """Receive one frame and the file descriptors that came with it."""
     fds: list[int] = []
-    header = _read(sock, _HEADER.size, deadline, fds)
-    (size,) = _HEADER.unpack(header)
+    return _frame(sock, deadline, fds), fds
+
+
+def _frame(sock: socket.socket, deadline: float | None, fds: list[int] | None) -> bytes:
+    (size,) = _HEADER.unpack(_read(sock, _HEADER.size, deadline, fds))
     if size > MAX_FRAME:
         raise WireError(f"a message of {size} bytes is larger than {MAX_FRAME}")
-    return _read(sock, size, deadline, fds), fds
+    return _read(sock, size, deadline, fds)
 
 
-def _read(sock: socket.socket, size: int, deadline: float | None, fds: list[int]) -> bytes:
+def _read(sock: socket.socket, size: int, deadline: float | None, fds: list[int] | None) -> bytes:
     chunks = bytearray()
     while len(chunks) < size:
         if deadline is not None:
             _wait(sock, deadline, write=False)
         wanted = min(size - len(chunks), 1 << 20)
         try:
-            chunk, ancillary, _, _ = sock.recvmsg(wanted, socket.CMSG_SPACE(8 * 4))
+            chunk, ancillary, _, _ = sock.recvmsg(wanted, 0 if fds is None else socket.CMSG_SPACE(8 * 4))
         except ConnectionResetError:
             raise Closed from None
-        fds.extend(_descriptors(ancillary))
+        if fds is not None:
+            fds.extend(_descriptors(ancillary))
         if not chunk:
             raise Closed
         chunks += chunk
@@ -265,6 +336,7 @@ def _wait(sock: socket.socket, deadline: float, *, write: bool) -> None:
     remaining = deadline - time.monotonic()
     if remaining <= 0:
         raise Timeout
-    ready = select.select([] if write else [sock], [sock] if write else [], [], remaining)
-    if not (ready[0] or ready[1]):
+    poller = select.poll()  # select() fails on descriptors above 1023
+    poller.register(sock, select.POLLOUT if write else select.POLLIN)
+    if not poller.poll(remaining * 1000):
         raise Timeout

@@ -15,7 +15,10 @@ from typing import Any
 
 RIGHT, NOT_ATTEMPTED = "Right", "Not attempted"
 EXERCISE = re.compile(r"exercise_([1-9]\d*)")
-CALL = "import json as _json\nfrom roadmap.lessons.answers import prove as _prove\nprint(_json.dumps(_prove(globals(), {!r})))"
+CALL = (
+    "import json as _json\nfrom roadmap.lessons.answers import prove as _prove\n"
+    "print(_json.dumps(_prove(globals(), {!r})))"
+)
 
 
 def prove(namespace: Mapping[str, Any], source: str) -> list[str]:
@@ -53,7 +56,7 @@ def prove(namespace: Mapping[str, Any], source: str) -> list[str]:
 
 
 def stored(source: str) -> dict[str, tuple[int | None, int | None]] | None:
-    """For each exercise, how many right and wrong answers a file states; a count is None where it is not a literal list.
+    """For each exercise, how many right and wrong answers a file states; None for what is not a literal list.
 
     None when the file is no Python or defines no mappings.
     """

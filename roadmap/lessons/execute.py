@@ -30,8 +30,11 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass
 class Execution:
-    """What a run took and how it ended. `seconds` is wall time with the kernel's start; `peak_bytes` is the resident
-    memory of the kernel and all it started. `fault` says what stopped it, and `cell` where (an index); None: nothing."""
+    """What a run took and how it ended.
+
+    `seconds` is wall time with the kernel's start, `peak_bytes` the resident memory of the kernel and all it started.
+    `fault` says what stopped the run and `cell` where (an index); None: nothing.
+    """
 
     seconds: float = 0.0
     peak_bytes: int = 0
@@ -95,7 +98,7 @@ def execute(
         watch: _Watch | None = None
         index = 0
         try:
-            with client.setup_kernel(env=environment(root, Path(folder))):
+            with client.setup_kernel(cleanup_kc=True, env=environment(root, Path(folder))):
                 client.set_widgets_metadata = lambda: None
                 provisioner: Any = manager.provisioner
                 watch = _Watch(provisioner.pid, memory)

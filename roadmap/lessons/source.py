@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roadmap.course.errors import CourseError, UsageError
+from roadmap.course.errors import UsageError
 from roadmap.course.syllabus import Course, Lesson
 
 if TYPE_CHECKING:

@@ -105,7 +105,9 @@ def show(figure: Figure, *, caption: str, alt: str) -> None:
         raw=True,
         metadata={"image/png": {"alt": alt}, KEY: {"kind": "figure", "caption": caption, "alt": alt}},
     )
-    display(_caption(caption), raw=True, metadata={KEY: {"kind": "caption"}})
+    # Few programs read an image's alt text out of a notebook, so the words also stand where every one shows them.
+    said = {"text/html": _caption(caption) + _in_words(alt), "text/plain": caption}
+    display(said, raw=True, metadata={KEY: {"kind": "caption"}})
 
 
 def table(
@@ -127,7 +129,7 @@ def table(
     cells = [[_cell(value, digits) for value in row] for row in body]
     right = [all(_is_number(row[i]) for row in body) for i in range(len(names))]
     display(
-        {"text/html": _html(names, cells, right) + _caption(caption)["text/html"], "text/plain": _plain(names, cells)},
+        {"text/html": _html(names, cells, right) + _caption(caption), "text/plain": _plain(names, cells)},
         raw=True,
         metadata={KEY: {"kind": "table", "caption": caption}},
     )
@@ -140,8 +142,12 @@ def _words(text: str, what: str) -> str:
     return words
 
 
-def _caption(caption: str) -> dict[str, str]:
-    return {"text/html": f"<p><em>{html.escape(caption, quote=False)}</em></p>", "text/plain": caption}
+def _caption(caption: str) -> str:
+    return f"<p><em>{html.escape(caption, quote=False)}</em></p>"
+
+
+def _in_words(alt: str) -> str:
+    return f"<details><summary>The figure in words</summary>{html.escape(alt, quote=False)}</details>"
 
 
 def _rows(rows: Any, columns: Sequence[str] | None) -> tuple[list[str], list[list[Any]]]:
@@ -169,7 +175,9 @@ def _cell(value: Any, digits: int) -> str:
     if value is None:
         return ""
     if isinstance(value, str | bool | int):
-        return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else str(value)
+        return (
+            f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else str(value)
+        )
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -16,14 +16,14 @@ def cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int = -100) -> 
 
     Args:
         logits: (n, vocab), floating point. Scores of 1e4 must not overflow. `-inf` marks a token that cannot come.
-            Scores in half precision (float16, bfloat16) are converted to float32 before anything is computed.
+            They are converted to float32 before anything is computed: half precision keeps only two or three digits.
         targets: (n,), integer. A position whose target equals `ignore_index` counts neither in the sum nor in the
             number that the sum is divided by.
         ignore_index: the target that means "do not score this position".
 
     Returns:
-        A scalar tensor, float32 (or float64 if the logits are), through which gradients flow to `logits`. It is 0, not
-        NaN, when no position is scored, so that an empty batch leaves a model as it was. The inputs are not changed.
+        A scalar float32 tensor, through which gradients flow to `logits`. It is 0, not NaN, when no position is scored,
+        so that an empty batch leaves a model as it was. The inputs are not changed.
 
     Raises:
         ValueError: the shapes are not (n, vocab) and (n,), or a scored target is not in `0 .. vocab - 1`.
@@ -34,9 +34,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int = -100) -> 
     if logits.ndim != 2 or targets.shape != logits.shape[:1]:
         raise ValueError(f"expected (n, vocab) and (n,), got {tuple(logits.shape)} and {tuple(targets.shape)}")
     scored = targets != ignore_index
-    logits, targets = logits[scored], targets[scored].long()
-    if logits.dtype in (torch.float16, torch.bfloat16):
-        logits = logits.float()
+    logits, targets = logits[scored].float(), targets[scored].long()
     if len(targets) == 0:
         return logits.sum()
     vocab = logits.shape[1]

@@ -202,7 +202,9 @@ class Decoder(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        # Small: with tied embeddings, nn.Embedding's own unit variance would make an untrained model's logits huge.
+        start = nn.init.uniform_(torch.empty(config.vocab_size, config.hidden_size), -0.03, 0.03)
+        self.embed_tokens = nn.Embedding.from_pretrained(start, freeze=False)
         self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.hidden_size, config.norm_eps)
 

@@ -209,6 +209,7 @@ def test_no_line_from_a_learner_starts_a_command(course: Course, places: github.
         commands = github.annotations(report, places).split("\n")
         assert [line.partition(" ")[0] for line in commands if line] == ["::error", "::notice"]
         assert len("\n".join(commands).splitlines()) == 2  # every reader's idea of a line end
+        assert not any("##[" in line for line in commands)
     for text in (plain.render(report), plain.defuse(raw.replace("\r", "\n"))):
         for line in re.split("[\n\r]", text):
             assert not line.lstrip().startswith("::")
@@ -311,6 +312,15 @@ def test_the_groups_of_a_report(report: Report) -> None:
     assert len(groups.failed) == 7
     assert len(groups.blocked) == 1
     assert not groups.not_graded
+
+
+def test_an_untouched_skeleton_is_told_where_to_begin(course: Course, background: Background) -> None:
+    checks = [result(f"test_{n}", f"1.{n}", State.NOT_IMPLEMENTED, 20) for n in (1, 2, 3)]
+    checks.append(result("test_4", "1.3", State.BLOCKED, 20))
+    report = report_of(course.stage(1), checks)
+    for text in (plain.render(report, background), github.summary(report, background)):
+        assert "`roadmap next` says where to begin" in text
+        assert "Not started" not in text
 
 
 def test_the_first_failing_check_is_a_visible_one(report: Report) -> None:

@@ -28,7 +28,7 @@ from .keeper import Keeper, fresh_descriptors
 from .serve import Server, run_program
 
 _SYSTEM_READ = (
-    "/usr", "/bin", "/lib", "/lib64", "/opt", "/etc/ld.so.cache", "/etc/passwd", "/etc/localtime", "/etc/ssl",
+    "/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/passwd", "/etc/localtime", "/etc/ssl", "/etc/hosts",
     "/etc/nsswitch.conf", "/etc/mime.types", "/proc", "/sys/devices/system/cpu",
 )  # fmt: skip
 _SYSTEM_WRITE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm")
@@ -190,6 +190,10 @@ class CandidateBase:
         if self._layers.landlock:
             rules.apply()
             rules.close()
+        if self._layers.limits:
+            from ..sandbox import seccomp
+
+            seccomp.apply(internet=self._layers.namespaces or not self._layers.landlock)
 
 
 def _disarm_tqdm() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Iterable
@@ -11,8 +13,8 @@ from importlib.abc import MetaPathFinder
 from typing import Any, NoReturn
 
 # Where torch keeps the same operation under another name. What gets past this list is in docs/threat-model.md.
-_TWIN_HOMES = ("torch", "torch._C._nn", "torch.ops.aten", "torch._VF")
-_TWIN_ENDINGS = ("", "_loss", "_nd")
+_TWIN_HOMES = ("torch", "torch._C._nn", "torch._C._VariableFunctions", "torch.ops.aten", "torch._VF")
+_RELATED = {"scaled_dot_product_attention": "_scaled_dot_product_", "rms_norm": "_fused_rms_norm"}
 
 
 class ForbiddenShortcut(RuntimeError):
@@ -57,18 +59,58 @@ def poison(dotted_names: Iterable[str]) -> None:
         except (ImportError, AttributeError):
             continue  # an optional library that is not installed
         if isinstance(value, types.ModuleType):
-            for name, member in list(vars(value).items()):
-                if callable(member) and not name.startswith("_"):
-                    setattr(value, name, _stub(f"{dotted}.{name}", member))
+            _poison_module(value, dotted)
             continue
-        for home in (owner_name, *_TWIN_HOMES):
-            for ending in _TWIN_ENDINGS:
-                try:
-                    module = _resolve(home)
-                    twin = getattr(module, attribute + ending)
-                    setattr(module, attribute + ending, _stub(dotted, twin))
-                except (ImportError, AttributeError, RuntimeError, TypeError):
-                    continue
+        _replace_everywhere(value, _stub(dotted, value))
+        if owner_name.partition(".")[0] == "torch":
+            _poison_twins(dotted, attribute)
+
+
+def _poison_module(module: types.ModuleType, dotted: str) -> None:
+    """Replace the public callables of a module, and those of its own that its submodules define."""
+    for name, member in list(vars(module).items()):
+        if callable(member) and not name.startswith("_"):
+            setattr(module, name, _stub(f"{dotted}.{name}", member))
+    for path, inner in list(sys.modules.items()):
+        if path.startswith(f"{dotted}.") and inner is not None:
+            for name, member in list(vars(inner).items()):
+                if isinstance(member, type) and member.__module__ == path and not name.startswith("_"):
+                    setattr(inner, name, _stub(f"{path}.{name}", member))
+
+
+def _replace_everywhere(value: Any, stub: Any) -> None:
+    """Put `stub` in place of `value` in every module that holds it, under whatever name."""
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", None)
+        if isinstance(module, types.ModuleType) and isinstance(names, dict):
+            for name, member in list(names.items()):
+                if member is value:
+                    with contextlib.suppress(AttributeError, TypeError):
+                        setattr(module, name, stub)
+
+
+def _poison_twins(dotted: str, attribute: str) -> None:
+    """Replace the same operation where torch keeps it under another name: `cross_entropy_loss`, `nll_loss_forward`."""
+    pattern = re.compile(rf"_?{re.escape(attribute)}(_.*|\d.*)?$")
+    related = _RELATED.get(attribute)
+    operations = {name.removeprefix("aten::").partition(".")[0] for name in _operations() if name.startswith("aten::")}
+    for home in _TWIN_HOMES:
+        try:
+            module = _resolve(home)
+            names = operations if home == "torch.ops.aten" else dir(module)
+        except (ImportError, AttributeError):
+            continue
+        for name in names:
+            if pattern.match(name) or (related is not None and name.startswith(related)):
+                with contextlib.suppress(AttributeError, RuntimeError, TypeError):
+                    setattr(module, name, _stub(dotted, getattr(module, name)))
+
+
+def _operations() -> list[str]:
+    try:
+        return list(sys.modules["torch"]._C._dispatch_get_all_op_names())
+    except (KeyError, AttributeError):
+        return []
 
 
 def _resolve(dotted: str) -> Any:

@@ -1,26 +1,29 @@
-"""Outside the sandbox, one keeper for each candidate: starts it, watches its memory and disk, ends it, says how it ended.
+"""Outside the sandbox, one keeper for each candidate: starts it, watches its memory and disk, ends it, says how.
 
-The keeper stays in the candidate's network namespace but outside its process namespace: the learner's code cannot see it.
+The keeper stays in the candidate's network namespace but outside its process namespace: the learner's code never sees it.
 It is trusted; so it also binds sockets inside that network and makes connections into it, and passes them out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import socket
+import stat
 import struct
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .. import wire
 from ..sandbox import Layers
 from ..sandbox.limits import MEGABYTE, Limits
 
 _POLL_SECONDS = 0.05
+_LEAST_FILE = 4096
 _EXIT = struct.Struct("=i")
 
 
@@ -42,7 +45,8 @@ class Keeper:
         self._hide = hide
         self._scratch = scratch
         self._body = body
-        self._baseline = _private_bytes(os.getpid())
+        own = _memory(os.getpid())
+        self._baseline, self._inherited = own.private, own.resident
         self._over: str | None = None
 
     def run(self) -> NoReturn:
@@ -74,7 +78,7 @@ class Keeper:
             self._over = self._over or self._memory_excess(child)
             if self._over is None and time.monotonic() >= next_disk_check:
                 next_disk_check = time.monotonic() + 0.5
-                self._over = self._disk_excess()
+                self._over = self._disk_excess(child)
             if self._over:
                 break
         _kill(child, group=not self._layers.namespaces)
@@ -83,10 +87,8 @@ class Keeper:
         reported = os.read(status_read, _EXIT.size) if self._layers.namespaces else b""
         if len(reported) == _EXIT.size:
             (code,) = _EXIT.unpack(reported)
-        try:
+        with contextlib.suppress(wire.Closed, OSError):  # where the judge is gone nobody waits for the answer
             wire.send(self._control, wire.encode({"exited": code, "over": self._over}))
-        except (wire.Closed, OSError):
-            pass  # the judge is gone; nobody waits for the answer
         os._exit(0)
 
     def _be_init(self, status_write: int) -> NoReturn:
@@ -116,6 +118,7 @@ class Keeper:
                     self._answer({"port": server.getsockname()[1]}, server)
             elif request["op"] == "connect":
                 with socket.create_connection(("127.0.0.1", request["port"]), timeout=1) as connection:
+                    connection.settimeout(None)  # the flag would travel with the descriptor
                     self._answer({"port": request["port"]}, connection)
             else:
                 return False
@@ -134,20 +137,29 @@ class Keeper:
         pids = _descendants(top)
         if sum(_resident_bytes(pid) for pid in pids) <= allowed:
             return None
-        used = sum(_private_bytes(pid) for pid in pids)
-        return "memory" if used - self._baseline > allowed else None
+        memory = [_memory(pid) for pid in pids]
+        # What a process shares with one that it forked is nobody's private memory, but a part of somebody's share.
+        used = max(
+            sum(m.private for m in memory) - self._baseline, sum(m.proportional for m in memory) - self._inherited
+        )
+        return "memory" if used > allowed else None
 
-    def _disk_excess(self) -> str | None:
-        total = 0
-        for folder, _, files in os.walk(self._scratch):
-            for name in files:
-                try:
-                    total += os.lstat(os.path.join(folder, name)).st_blocks * 512
-                except OSError:
-                    continue
-            if total > self._limits.scratch_mb * MEGABYTE:
-                return "disk"
-        return None
+    def _disk_excess(self, top: int) -> str | None:
+        """`disk` once the scratch folder, and the deleted files that are still open, hold more than allowed."""
+        allowed = self._limits.scratch_mb * MEGABYTE
+        total = _deleted_bytes(_descendants(top))
+        waiting = [self._scratch]
+        while waiting and total <= allowed:
+            try:
+                with os.scandir(waiting.pop()) as entries:
+                    for entry in entries:
+                        # An empty file or folder costs the file system something, too.
+                        total += max(entry.stat(follow_symlinks=False).st_blocks * 512, _LEAST_FILE)
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+            except OSError:
+                continue
+        return "disk" if total > allowed else None
 
 
 def _kill(pid: int, *, group: bool) -> None:
@@ -180,17 +192,42 @@ def _resident_bytes(pid: int) -> int:
         return 0
 
 
-def _private_bytes(pid: int) -> int:
-    """Memory that only this process holds: what it shares with its base does not count."""
-    total = 0
+class _Memory(NamedTuple):
+    """Bytes that a process holds: alone, all that it sees, and with shared pages divided by those who share them."""
+
+    private: int
+    resident: int
+    proportional: int
+
+
+def _memory(pid: int) -> _Memory:
+    found: dict[str, int] = {}
     try:
         with open(f"/proc/{pid}/smaps_rollup") as rollup:
+            next(rollup)
             for line in rollup:
-                if line.startswith(("Private_", "Swap:")):
-                    total += int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return 0
-    return total
+                name, value = line.split(":")
+                found[name] = int(value.split()[0]) * 1024
+    except (OSError, ValueError, IndexError, StopIteration):
+        return _Memory(0, 0, 0)
+    private = found.get("Private_Clean", 0) + found.get("Private_Dirty", 0) + found.get("Private_Hugetlb", 0)
+    swap = found.get("Swap", 0)
+    return _Memory(private + swap, found.get("Rss", 0) + swap, found.get("Pss", 0) + found.get("SwapPss", 0))
+
+
+def _deleted_bytes(pids: list[int]) -> int:
+    """What deleted files hold that one of the processes still has open: no folder shows them."""
+    seen: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        try:
+            with os.scandir(f"/proc/{pid}/fd") as descriptors:
+                for entry in descriptors:
+                    status = os.stat(entry.path)
+                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                        seen[status.st_dev, status.st_ino] = status.st_blocks * 512
+        except OSError:
+            continue
+    return sum(seen.values())
 
 
 def fresh_descriptors(stdin: int | None, stdout: int, stderr: int, wire_fd: int | None) -> int | None:

@@ -56,6 +56,7 @@ def main() -> NoReturn:
         if request["op"] == "judge":
             if os.fork() == 0:
                 control.close()
+                _end_with_the_base()
                 judge(fds)
             for fd in fds:
                 os.close(fd)
@@ -66,6 +67,14 @@ def main() -> NoReturn:
                 wire.send(control, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
                 continue
             wire.send(control, wire.encode({"ready": request["models"]}))
+
+
+def _end_with_the_base() -> None:
+    """A judge whose session is gone has nobody to report to."""
+    if sys.platform == "linux":
+        from ..sandbox import namespaces
+
+        namespaces.die_with_parent()
 
 
 def _load(names: list[str]) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,8 +29,16 @@ from ..errors import (
     Verdict,
     WireError,
 )
+from ..removal import remove_tree
 
 OUTPUT_LIMIT = 1024 * 1024
+JUDGING_FACTOR = 3.0  # how much of the judge's own time a call may use for callbacks, in wall limits
+_READS_AT_ONCE = 64
+_MESSAGE_LIMIT = 4000
+_NAME_LIMIT = 200
+_MOST_FRAMES = 12
+# How much longer than its limit a call may take because the judge was busy answering the callbacks that it made.
+_CALLBACK_FACTOR = 10.0
 _MEMORY_WORDS = ("DefaultCPUAllocator", "could not create a primitive", "bad_alloc", "Cannot allocate memory")
 
 
@@ -66,8 +73,10 @@ class Output:
         os.set_blocking(fd, False)
 
     def drain(self) -> None:
-        """Read what is there now."""
-        while not self.closed:
+        """Read what is there now. Bounded: several writers can fill the pipe faster than one reader empties it."""
+        for _ in range(_READS_AT_ONCE):
+            if self.closed:
+                return
             try:
                 data = os.read(self.fd, 1 << 16)
             except BlockingIOError:
@@ -143,7 +152,9 @@ class _Spawned:
             server = socket.create_server(("127.0.0.1", 0))
             return {"port": server.getsockname()[1]}, server
         try:
-            return request, socket.create_connection(("127.0.0.1", request["port"]), timeout=1)
+            connection = socket.create_connection(("127.0.0.1", request["port"]), timeout=1)
+            connection.settimeout(None)
+            return request, connection
         except OSError as error:
             raise CandidateDied(f"nothing answers on port {request['port']} of your program: {error}") from None
 
@@ -181,6 +192,7 @@ class Candidate:
 
     def __init__(self, launcher: Launcher, root: Path, scratch: Path, models: tuple[str, ...], memory_mb: int):
         self.memory_mb = memory_mb
+        os.chmod(scratch, 0o700)  # an earlier candidate may have locked its successor out
         self._sock, theirs = socket.socketpair()
         read_fd, write_fd = os.pipe()
         request = {"root": str(root), "scratch": str(scratch), "models": list(models), "memory_mb": memory_mb}
@@ -208,11 +220,13 @@ class Candidate:
             callbacks.append(function)
             return len(callbacks) - 1
 
+        data = wire.encode(request, register)  # what cannot be sent here is the check's fault, not the answer's
+        latest = deadline + (_CALLBACK_FACTOR - 1) * limit
         try:
-            wire.send(self._sock, wire.encode(request, register), deadline=deadline)
+            wire.send(self._sock, data, deadline=deadline)
             while True:
                 answer = wire.decode(self._receive(deadline), tuples_as_lists=True)
-                if not isinstance(answer, dict) or answer.get("id") != self._requests:
+                if not isinstance(answer, dict) or type(answer.get("id")) is not int or answer["id"] != self._requests:
                     raise WireError("an answer to another question")
                 if "callback" not in answer:
                     return self._result(answer), judging
@@ -220,7 +234,9 @@ class Candidate:
                 reply = self._call_back(answer, callbacks)
                 spent = time.monotonic() - started
                 judging += spent
-                deadline += spent
+                if judging > JUDGING_FACTOR * limit:  # a loop that asks without end never uses up its own time
+                    raise wire.Timeout
+                deadline = min(deadline + spent, latest)
                 wire.send(self._sock, wire.encode(reply), deadline=deadline)
         except wire.Timeout:
             self.discard()
@@ -253,26 +269,29 @@ class Candidate:
         if "value" in answer:
             return answer["value"]
         if "unsendable" in answer:
-            raise CheckFailed(f"Your function returned something that cannot be graded: {answer['unsendable']}.")
+            why = answer["unsendable"]
+            if not isinstance(why, str):
+                raise WireError("a refusal without its reason")
+            raise CheckFailed(f"Your function returned something that cannot be graded: {why[:_MESSAGE_LIMIT]}.")
         raise self._learner_error(answer.get("error"))
 
     def _learner_error(self, error: Any) -> Verdict:
         try:
             info = ErrorInfo(
-                type=str(error["type"]),
-                bases=tuple(str(base) for base in error["bases"]),
-                message=str(error["message"]),
+                type=str(error["type"])[:_NAME_LIMIT],
+                bases=tuple(str(base)[:_NAME_LIMIT] for base in error["bases"][:_NAME_LIMIT]),
+                message=str(error["message"])[:_MESSAGE_LIMIT],
                 frames=tuple(
                     {
-                        "file": str(f["file"]),
+                        "file": str(f["file"])[:_NAME_LIMIT],
                         "line": int(f["line"]),
-                        "function": str(f["function"]),
-                        "source": str(f["source"]),
+                        "function": str(f["function"])[:_NAME_LIMIT],
+                        "source": str(f["source"])[:_NAME_LIMIT],
                     }
-                    for f in error["frames"]
+                    for f in error["frames"][:_MOST_FRAMES]
                 ),
             )
-        except (TypeError, KeyError, ValueError):
+        except Exception:  # an array, an infinity, a number too long to print: whatever a stranger can think of
             raise WireError("an error without its description") from None
         if "MemoryError" in info.bases or any(word in info.message for word in _MEMORY_WORDS):
             return OutOfMemory(self.memory_mb)
@@ -293,6 +312,8 @@ class Candidate:
             return {"raise": f"the function was called in a way it does not support: {error}"}
         except ValueError as error:
             return {"raise": str(error)}
+        except Exception as error:  # its arguments are a stranger's: they may be anything
+            return {"raise": f"the function could not work with what it was given: {type(error).__name__}: {error}"}
 
     def _death(self) -> Verdict:
         ending = self.discard()
@@ -310,7 +331,12 @@ class Candidate:
             return Ending(None)
         self.alive = False
         # A candidate that died by itself has said how; killing it first would hide that.
-        ended = select.select([self._sock], [], [], 0)[0] and not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        try:
+            ended = not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            ended = False
+        except OSError:
+            ended = True
         ending = self._handle.ending(1.0) if ended else None
         if ending is None or ending.code is None:
             self._handle.kill()
@@ -411,7 +437,7 @@ class Workplace:
 
     def remove(self, scratch: Path) -> None:
         """Delete a scratch folder and all that a candidate left there."""
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
 
 
 __all__ = ["Candidate", "Launcher", "ProgramResult", "Workplace", "run_program", "start_candidate_base"]

@@ -164,26 +164,27 @@ class CheckPlugin:
             if call.excinfo is not None:
                 self._record_grader_error(result, call)
             return report
-        spec = _require_spec(item)
         if call.excinfo is None:
             result.state, result.message, result.mistake, result.hint = State.PASSED, "", None, ""
         elif isinstance(call.excinfo.value, pytest.skip.Exception) and result.state is State.BLOCKED:
             result.message = f"Not run: it builds on an earlier check ({call.excinfo.value.msg})."
         else:
-            self._judge(result, spec, call.excinfo.value, self._run(item), call)
+            self._judge(item, result, call.excinfo.value, call)
+            words = self._words(result)
             if result.hidden:
                 self._veil(result, self._run(item))
-            report.longrepr = self._words(result)
+                words = words if result.state is State.GRADER_ERROR else self._words(result)
+            report.longrepr = words
             report.outcome = "failed"
         return report
 
     # --- verdicts -------------------------------------------------------------------------------------------------
 
-    def _judge(
-        self, result: CheckResult, spec: CheckSpec, error: BaseException, run: StageRun, call: pytest.CallInfo[None]
-    ) -> None:
+    def _judge(self, item: pytest.Item, result: CheckResult, error: BaseException, call: pytest.CallInfo[None]) -> None:
+        spec, run = _require_spec(item), self._run(item)
         result.mistake = None
         result.hint = spec.hints[0]
+        connected = item.stash[_LEARNER].connected if _LEARNER in item.stash else False
         if isinstance(error, CheckFailed):
             result.state, message = State.FAILED, error.message
             if error.mistake is not None:
@@ -209,6 +210,10 @@ class CheckPlugin:
         elif isinstance(error, OutOfMemory):
             result.state = State.OUT_OF_MEMORY
             message = f"Your code asked for more than {error.limit_mb} MB of memory."
+        elif connected and isinstance(error, TimeoutError):
+            result.state, message = State.TIMED_OUT, "Your program kept a connection open and did not answer in time."
+        elif connected and isinstance(error, ConnectionError | EOFError):
+            result.state, message = State.FAILED, f"The connection to your program broke ({type(error).__name__})."
         elif isinstance(error, AssertionError):
             result.state, message = State.FAILED, str(error).partition("\nassert ")[0] or "The check did not hold."
         else:
@@ -238,7 +243,8 @@ class CheckPlugin:
     @staticmethod
     def _veil(result: CheckResult, run: StageRun) -> None:
         """A hidden check says what was wrong in general, never on which input."""
-        if result.state is State.GRADER_ERROR:
+        if result.state is State.GRADER_ERROR:  # the log has the rest; the report may be a learner's to read
+            result.message = "The grader failed on a hidden check."
             return
         known = run.mistakes.get(result.mistake or "")
         result.message = known.says if known else f"A hidden check {result.state.replace('_', ' ')}."

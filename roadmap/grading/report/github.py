@@ -1,7 +1,5 @@
 """The report for GitHub Actions: a job summary in Markdown, and annotations at the learner's lines."""
 
-from __future__ import annotations
-
 import ast
 import html
 import os
@@ -15,10 +13,12 @@ from roadmap.course.syllabus import Stage
 from roadmap.grading.report.words import (
     GRADER_SENTENCE,
     NAMES,
+    NOTHING_YET,
     Background,
     Sorted,
     isolation_line,
     number,
+    told_once,
     verdict_line,
 )
 from roadmap.grading.verdict import CheckResult, Report
@@ -69,9 +69,10 @@ def annotations(report: Report, places: Places, background: Background | None = 
     background = background or Background()
     groups = Sorted.of(report)
     lines = []
-    for check in groups.failed[:ANNOTATIONS]:
+    for check, others in told_once(groups.failed, background)[:ANNOTATIONS]:
         file, line = places.of(check)
         parts = [background.details(check), background.mistake(check)]
+        parts += [f"The same error: {other.title}" for other in others]
         if check.lesson:
             parts.append(f"Read {background.lesson(check)}.")
         if not check.hidden:
@@ -99,11 +100,13 @@ def summary(report: Report, background: Background | None = None) -> str:
     for task in report.tasks:
         lines.append(f"| {task.id} | {_inline(task.title)} | {number(task.score)} / {number(task.max_score)} |")
     groups = Sorted.of(report)
-    for check in groups.failed:
+    for check, others in told_once(groups.failed, background):
         lines += ["", f"### {check.task} {_inline(check.title)}", ""]
         lines.append(f"{NAMES[check.state]}, {number(check.earned)} of {number(check.points)} points")
         if details := background.details(check):
             lines += ["", _block(details)]
+        if others:
+            lines += ["", "The same error:", "", *(f"- {_inline(other.title)}" for other in others)]
         if check.mistake:
             lines += ["", f"**Mistake:** {_inline(background.mistake(check))}"]
         if check.output.strip():
@@ -127,7 +130,9 @@ def summary(report: Report, background: Background | None = None) -> str:
             lines += ["", f"**{title}**", "", *(f"- {check.task} {_inline(check.title)}" for check in checks)]
     if groups.not_graded:
         lines += ["", GRADER_SENTENCE]
-    if groups.open_tasks:
+    if groups.nothing_yet:
+        lines += ["", NOTHING_YET]
+    elif groups.open_tasks:
         lines += ["", f"**Not started:** {', '.join(groups.open_tasks)}"]
     lines += ["", f"<sub>seed {report.seed}, {_inline(isolation_line(report))}, {report.seconds:.1f} s</sub>"]
     return "\n".join(lines) + "\n"
@@ -166,6 +171,7 @@ def _lines(path: Path) -> dict[str, int]:
 
 
 def _data(text: str) -> str:
+    text = text.replace("##[", "## [")  # the older form of a command counts anywhere in a line
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     # What else some reader might take for the end of a line.
     return re.sub("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", text)

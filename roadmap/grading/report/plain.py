@@ -7,6 +7,7 @@ import re
 from roadmap.grading.report.words import (
     GRADER_SENTENCE,
     NAMES,
+    NOTHING_YET,
     Background,
     Sorted,
     isolation_line,
@@ -28,15 +29,18 @@ def render(report: Report, background: Background | None = None) -> str:
         points = f"{number(task.score)} / {number(task.max_score)}"
         lines.append(f"  {task.id:<5} {task.title:<{width}}  {points:>9}")
     groups = Sorted.of(report)
-    for check, details in told_once(groups.failed, background):
-        lines += ["", *check_lines(check, background, details)]
+    for check, others in told_once(groups.failed, background):
+        lines += ["", *check_lines(check, background)]
+        lines += [f"    the same error: {other.title}" for other in others]
     if groups.blocked:
         lines += ["", "Waiting for a check above to pass:"]
         lines += [f"  {check.task}  {check.title}" for check in groups.blocked]
     if groups.open_checks:
         lines += ["", "Not written yet:"]
         lines += [f"  {check.task}  {check.title}" for check in groups.open_checks]
-    if groups.open_tasks:
+    if groups.nothing_yet:
+        lines += ["", NOTHING_YET]
+    elif groups.open_tasks:
         titles = {task.id: task.title for task in report.tasks}
         lines += ["", "Not started:"]
         lines += [f"  {task:<5} {titles.get(task, '')}".rstrip() for task in groups.open_tasks]
@@ -48,14 +52,11 @@ def render(report: Report, background: Background | None = None) -> str:
     return defuse("\n".join(lines) + "\n")
 
 
-def check_lines(check: CheckResult, background: Background, details: str | None = None) -> list[str]:
-    """One failed check: what it wants, what came, the mistake, what to read, where the hints are.
-
-    `details` takes the place of what the check itself says came.
-    """
+def check_lines(check: CheckResult, background: Background) -> list[str]:
+    """One failed check: what it wants, what came, the mistake, what to read, where the hints are."""
     state = NAMES[check.state]
     lines = [f"{check.task}  {check.title}", f"    {state}, {number(check.earned)} of {number(check.points)} points"]
-    lines += _indented(background.details(check) if details is None else details)
+    lines += _indented(background.details(check))
     if check.mistake:
         lines.append(f"    mistake: {background.mistake(check)}")
     if check.output.strip():

@@ -18,6 +18,7 @@ from roadmap.grading.report.words import (
     FAILURES,
     GRADER_SENTENCE,
     NAMES,
+    NOTHING_YET,
     Background,
     Sorted,
     isolation_line,
@@ -45,14 +46,19 @@ def show(report: Report, console: Console, background: Background | None = None)
     console.print()
     console.print(_tasks(report))
     groups = Sorted.of(report)
-    for check, details in told_once(groups.failed, background):
+    for check, others in told_once(groups.failed, background):
         console.print()
-        console.print(failure(check, background, details))
+        console.print(failure(check, background))
+        for other in others:
+            console.print(Padding(Text.assemble(("the same error  ", "dim"), other.title), (0, 0, 0, 4)))
     if groups.blocked:
         _section(console, "Waiting for a check above to pass", [(c.task, c.title) for c in groups.blocked])
     if groups.open_checks:
         _section(console, "Not written yet", [(check.task, check.title) for check in groups.open_checks])
-    if groups.open_tasks:
+    if groups.nothing_yet:
+        console.print()
+        console.print(Text(NOTHING_YET))
+    elif groups.open_tasks:
         titles = {task.id: task.title for task in report.tasks}
         _section(console, "Not started", [(task, titles.get(task, "")) for task in groups.open_tasks])
     if groups.not_graded:
@@ -65,14 +71,13 @@ def show(report: Report, console: Console, background: Background | None = None)
     console.print(Text(f"seed {report.seed}, {isolation_line(report)}, {report.seconds:.1f} s", style="dim"))
 
 
-def failure(check: CheckResult, background: Background, details: str | None = None) -> Group:
-    """One failed check, for a terminal; `details` takes the place of what the check itself says came."""
-    details = background.details(check) if details is None else details
+def failure(check: CheckResult, background: Background) -> Group:
+    """One failed check, for a terminal."""
     style = _MESSAGE_STYLES.get(check.state, "red")
     points = f"{NAMES[check.state]}, {number(check.earned)} of {number(check.points)} points"
     head = Text.assemble(("\u2717 ", f"bold {style}"), (f"{check.task}  ", "bold"), (check.title, "bold"))
     parts: list[Any] = [head, Padding(Text(points, style="dim"), (0, 0, 0, 4))]
-    if details:
+    if details := background.details(check):
         parts.append(Padding(Text(details, style=style), (0, 0, 0, 4)))
     if check.output.strip():
         parts.append(Padding(Text("your program printed:", style="dim"), (0, 0, 0, 4)))

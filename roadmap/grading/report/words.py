@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from roadmap.course.catalogue import Mistake, mistakes_of
@@ -29,6 +29,9 @@ GRADER_SENTENCE = (
     "The grader failed on some checks, so this score is not yours. Run `roadmap doctor`, then check again; "
     "if it stays, report it."
 )
+
+
+NOTHING_YET = "Nothing of this is written yet. `roadmap next` says where to begin."
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Sorted:
     not_graded: tuple[CheckResult, ...]
     open_tasks: tuple[str, ...]  # tasks of which nothing is written yet
     open_checks: tuple[CheckResult, ...]  # the unwritten parts of tasks that were begun
+    nothing_yet: bool  # whether every task is open
 
     @classmethod
     def of(cls, report: Report) -> Sorted:
@@ -104,20 +108,23 @@ class Sorted:
             not_graded=tuple(check for check in begun if check.state is State.GRADER_ERROR),
             open_tasks=open_tasks,
             open_checks=tuple(check for check in begun if check.state is State.NOT_IMPLEMENTED),
+            nothing_yet=bool(open_tasks) and len(open_tasks) == len(report.tasks),
         )
 
 
-SAME = "the same as above"
-
-
-def told_once(checks: Iterable[CheckResult], background: Background) -> Iterator[tuple[CheckResult, str]]:
-    """Each check with its details; a long message that was just told is told as SAME."""
-    last = ""
+def told_once(checks: Iterable[CheckResult], background: Background) -> list[tuple[CheckResult, list[CheckResult]]]:
+    """Each check with those that fail by the very same error of the learner's, such as a file that is not Python."""
+    groups: list[tuple[CheckResult, list[CheckResult]]] = []
+    first: dict[tuple[str, str], list[CheckResult]] = {}
     for check in checks:
-        details = background.details(check)
-        repeated = details == last and "\n" in details
-        yield check, SAME if repeated else details
-        last = details
+        key = (check.task, background.details(check))
+        if check.state is State.CRASHED and key in first:
+            first[key].append(check)
+            continue
+        groups.append((check, []))
+        if check.state is State.CRASHED:
+            first[key] = groups[-1][1]
+    return groups
 
 
 def number(value: float) -> str:

@@ -1,0 +1,127 @@
+"""Holding a built notebook to its word: executed again in a fresh kernel, it must say what it says."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from roadmap.course.syllabus import Course
+from roadmap.lessons import build
+from roadmap.lessons.execute import MEMORY, SECONDS, Execution
+from roadmap.lessons.normalise import normalise, png_size, text_of
+from roadmap.lessons.source import LessonSource
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+STABLE = "stable"  # the tag of cells whose text must be the same on every machine
+AT_A_TIME = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification found. `differences` is empty when the lesson holds."""
+
+    slug: str
+    execution: Execution
+    differences: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the lesson ran within its limits and said the same."""
+        return not self.differences
+
+
+def verify(course: Course, source: LessonSource, *, seconds: float = SECONDS, memory: int = MEMORY) -> Verdict:
+    """Execute the lesson afresh and compare it with the stored notebook. Never writes it.
+
+    Raises `UsageError` when the stored file is no notebook.
+    """
+    stored = build.read_notebook(source.notebook_path)
+    if stored is None:
+        return Verdict(source.slug, Execution(), ("it is not built",))
+    fresh = build.assemble(course, source)
+    if [(cell.cell_type, cell.source) for cell in fresh.cells] != [
+        (cell.cell_type, cell.source) for cell in stored.cells
+    ]:
+        return Verdict(source.slug, Execution(), ("it is not what its source says now: build it again",))
+    execution = build.run(course, source, fresh, seconds=seconds, memory=memory)
+    if execution.fault:
+        where = build.place(source, execution.cell)
+        return Verdict(source.slug, execution, (f"{execution.fault}{where}",))
+    normalise(fresh, course.root)
+    differences = [f"{says}{build.place(source, index)}" for index, says in compare(copy.deepcopy(stored), fresh)]
+    return Verdict(source.slug, execution, (*differences, *(execution.appended or ())))
+
+
+def verify_all(
+    course: Course,
+    sources: Iterable[LessonSource],
+    on_verdict: Callable[[Verdict], None],
+    *,
+    jobs: int = AT_A_TIME,
+    seconds: float = SECONDS,
+) -> list[Verdict]:
+    """Verify several lessons, `jobs` at a time; `on_verdict` hears of each as it ends. Returns them as given."""
+    chosen = list(sources)
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        runs = {pool.submit(verify, course, source, seconds=seconds): source.slug for source in chosen}
+        for run in as_completed(runs):
+            on_verdict(run.result())
+    return [run.result() for run in runs]
+
+
+def compare(stored: NotebookNode, fresh: NotebookNode) -> list[tuple[int, str]]:
+    """Where two notebooks of the same cells differ in what counts: the cell's index, and what differs.
+
+    The text of a cell tagged `stable` counts by value; of any other only the kinds and the number of outputs. Of a
+    picture its size in pixels counts.
+    """
+    found: list[tuple[int, str]] = []
+    for index, (old, new) in enumerate(zip(stored.cells, fresh.cells, strict=True)):
+        if old.cell_type != "code":
+            continue
+        was, now = [_kind(output) for output in old.outputs], [_kind(output) for output in new.outputs]
+        if was != now:
+            found.append((index, f"the outputs are {_listing(now)}, stored are {_listing(was)}"))
+            continue
+        for before, after in zip(old.outputs, new.outputs, strict=True):
+            sizes = png_size(_png(before)), png_size(_png(after))
+            if sizes[0] != sizes[1]:
+                found.append((index, f"the figure has {sizes[1]} pixels, stored are {sizes[0]}"))
+            if STABLE in old.metadata.get("tags", ()) and _texts(before) != _texts(after):
+                found.append((index, _first_difference(_texts(before), _texts(after))))
+    return found
+
+
+def _kind(output: Any) -> str:
+    if output.output_type == "stream":
+        return str(output.name)
+    if output.output_type == "error":
+        return "error"
+    return "+".join(sorted(output.data))
+
+
+def _texts(output: Any) -> list[str]:
+    if output.output_type == "stream":
+        return [text_of(output.text)]
+    data = output.get("data", {})
+    return [text_of(data[kind]) for kind in sorted(data) if kind.startswith("text/") and "image/png" not in data]
+
+
+def _png(output: Any) -> str:
+    return text_of(output.get("data", {}).get("image/png", ""))
+
+
+def _first_difference(before: list[str], after: list[str]) -> str:
+    for old, new in zip("\n".join(before).splitlines(), "\n".join(after).splitlines(), strict=False):
+        if old != new:
+            return f"a stable output says {new.strip()[:80]!r}, stored is {old.strip()[:80]!r}"
+    return "a stable output has another length than the stored one"
+
+
+def _listing(kinds: list[str]) -> str:
+    return ", ".join(kinds) or "none"
