@@ -2,10 +2,10 @@
 
     python checks/pull_request.py --base BASE --head HEAD --out FOLDER [--github]
 
-Run it in a checkout of the base branch in which HEAD has been fetched. It grades the stages whose files the pull request
-changes, writes FOLDER/stage*/report.json, and ends with 0 when every one reaches the pass mark, 1 when one does not, 2
-when a submission cannot be read, 3 when the grader itself failed. Nothing of the pull request is checked out or imported:
-its files are read from git's object store, and the learner's code runs in the sandbox only.
+Run it in a checkout of the base branch in which HEAD has been fetched. It grades the stages whose files the pull
+request changes, writes FOLDER/stage*/report.json, and ends with 0 when every one reaches the pass mark, 1 when one does
+not, 2 when a submission cannot be read, 3 when the grader itself failed. Nothing of the pull request is checked out or
+imported: its files are read from git's object store, and the learner's code runs in the sandbox only.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def changed_stages(course: Course, base: str, head: str) -> list[Stage]:
 
 
 def extract(stage: Stage, head: str, target: Path) -> str | None:
-    """Write the stage's package files of commit `head` into `target`; the name of a file that may not travel, or None."""
+    """Write the stage's package files of commit `head` into `target`; returns the name of one that may not travel."""
     package = target / stage.name
     package.mkdir()
     for name in stage.package_files:

@@ -1,7 +1,7 @@
 """The bug bank and the alternatives: changes to the reference, and what the grader must say about each.
 
-    python -m tests.bank --task 1.3            # bugs and alternatives of one task
-    python -m tests.bank --json FILE           # all of them, with a result file
+python -m tests.bank --task 1.3            # bugs and alternatives of one task
+python -m tests.bank --json FILE           # all of them, with a result file
 """
 
 from __future__ import annotations
@@ -209,7 +209,9 @@ def main() -> int:
                 if (options.task and entry.task not in options.task) or options.only not in entry.name:
                     continue
                 report = grade_source(grader, course, entry.task, entry.module, entry.source)
-                problem = problem_with_bug(entry, report) if isinstance(entry, Bug) else problem_with_alternative(report)
+                problem = (
+                    problem_with_bug(entry, report) if isinstance(entry, Bug) else problem_with_alternative(report)
+                )
                 mistake = entry.mistake if isinstance(entry, Bug) else None
                 rows.append({"kind": kind, "name": entry.name, "mistake": mistake, "problem": problem})
                 print(f"{'ok  ' if problem is None else 'BAD '} {kind:11} {entry.name} {problem or ''}", flush=True)

@@ -72,7 +72,15 @@ def test_skeleton_tells_a_beginner_what_to_write(skeleton: Report) -> None:
 
 @pytest.mark.slow
 def test_plain_pytest_grades_too() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "checks/stage1_foundations/test_positions.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "checks/stage1_foundations/test_positions.py",
+    ]
     done = subprocess.run([*command, "--from", "solutions"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

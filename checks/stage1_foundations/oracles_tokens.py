@@ -11,7 +11,6 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -70,20 +69,19 @@ def late_tie(rng: np.random.Generator) -> str:
     return "\n".join(lines[i] for i in rng.permutation(len(lines)))
 
 
-@cache
-def assigned_characters() -> str:
-    """Every character of Unicode 3.2: on these, all libraries agree what is a letter, a number, a space."""
-    old = unicodedata.ucd_3_2_0
-    return "".join(chr(code) for code in range(0x110000) if old.category(chr(code)) not in ("Cn", "Cs"))
-
-
 def any_text(rng: np.random.Generator, length: int, *, controls: bool = True) -> str:
-    """Characters from all of Unicode, one in three of them plain ASCII; with or without control characters."""
-    alphabet = assigned_characters()
-    picks = rng.integers(len(alphabet), size=length)
-    ascii_picks = rng.integers(128, size=length)
-    mixed = [chr(a) if rng.random() < 1 / 3 else alphabet[p] for p, a in zip(picks, ascii_picks, strict=True)]
-    return "".join(one for one in mixed if controls or unicodedata.category(one) != "Cc")
+    """Characters of Unicode 3.2, on which all libraries agree what is a letter, a number, a space.
+
+    A third is ASCII, a third comes from the basic plane, a third from anywhere; with or without control characters.
+    """
+    left_out = {"Cn", "Cs"} if controls else {"Cn", "Cs", "Cc"}
+    category = unicodedata.ucd_3_2_0.category
+    found: list[str] = []
+    while len(found) < length:
+        one = chr(int(rng.integers((0x80, 0x10000, 0x110000)[len(found) % 3])))
+        if category(one) not in left_out:
+            found.append(one)
+    return "".join(found)
 
 
 def letters(rng: np.random.Generator, length: int, alphabet: str) -> str:
@@ -313,14 +311,17 @@ def encode(
 
 
 def rank_puzzle(rng: np.random.Generator) -> tuple[dict[int, bytes], list[Pair], list[str]]:
-    """Two words on which merging by rank, from the left, and by longest match give three different answers.
+    """Four words on which merging by rank, from the left, by longest match and by highest rank all differ.
 
-    "abc", where "bc" was learned before "ab"; "wxyz", where "xy" and "wxy" can be reached only past "wx".
+    "abc": "bc" was learned before "ab". "def": "de" before "ef". "wxyz": "xy" and "wxy" can be reached only past "wx".
+    "pqrs": after "qr", "qrs" comes before "pqr", although "pq" had come before both.
     """
-    a, b, c, w, x, y, z = (bytes([code]) for code in rng.choice(np.arange(97, 123), size=7, replace=False).tolist())
-    merges = [(b, c), (x, y), (a, b), (w, x), (w, x + y)]
+    letters = [bytes([code]) for code in rng.choice(np.arange(97, 123), size=14, replace=False).tolist()]
+    a, b, c, d, e, f, w, x, y, z, p, q, r, s = letters
+    merges = [(b, c), (d, e), (x, y), (q, r), (a, b), (e, f), (p, q), (w, x), (w, x + y), (q + r, s), (p, q + r)]
     tokens = [bytes([byte]) for byte in range(256)] + [left + right for left, right in merges]
-    return dict(enumerate(tokens)), merges, [(a + b + c).decode(), (w + x + y + z).decode()]
+    words = [a + b + c, w + x + y + z, d + e + f, p + q + r + s]
+    return dict(enumerate(tokens)), merges, [word.decode() for word in words]
 
 
 def shuffled_ids(rng: np.random.Generator, vocab: Mapping[int, bytes]) -> dict[int, bytes]:

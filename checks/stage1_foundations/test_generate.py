@@ -576,7 +576,7 @@ def test_stop_strings_across_tokens_end_the_stream(learner, rng):
     lesson="10_decoding#greedy",
     seconds=4,
     models=[SMOLLM2],
-    needs=["test_generate_yields_the_most_likely_tokens", "test_generate_streams_one_step_a_token"],
+    needs=["test_generate_streams_one_step_a_token", "test_logprobs_are_the_models_own"],
     hints=[
         "The loop works on small models. Does it take the last row, feed one token a step and keep count of past?",
         "Compare with transformers' generate(do_sample=False) token by token: the first difference tells the step.",

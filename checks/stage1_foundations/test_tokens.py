@@ -313,7 +313,8 @@ def test_encode_merges_by_rank(learner, rng):
     )
     vocab, merges = oracles.train(oracles.zipf_corpus(rng, 40, 160, "abcé"), 340)
     vocab = oracles.shuffled_ids(rng, vocab)
-    texts = ["", "a", "é", *oracles.words(rng, 30, "abcé", 2, 14), oracles.zipf_corpus(rng, 20, 20, "abcé")]
+    texts = ["", "a", "é", *oracles.words(rng, 30, "abcé", 2, 14), *oracles.words(rng, 3, "abcé", 150, 200)]
+    texts.append(oracles.zipf_corpus(rng, 20, 20, "abcé"))
     want = [oracles.encode(text, vocab, merges) for text in texts]
     got = learner.run(probes.encode, vocab=vocab, merges=merges, texts=texts, special_tokens={})
     expect.equal(got, want, what="the ids of random words with a trained vocabulary")
@@ -495,6 +496,12 @@ def test_push_holds_back_unfinished_characters(learner, rng):
         mistakes={
             "stream-holds-back-whole-tokens": lambda: [oracles.shown_when_clean(ids, known, waits_on_replacement=False)]
         },
+    )
+    torn = [0xE2, 0x41, 0xF0, 0x9F, 0x42, 0xC3, 0xC3, 0xA9, 0xE2, 0x82, 0x43]
+    expect.equal(
+        learner.run(probes.stream, vocab=oracles.SINGLES, special_tokens={}, id_lists=[torn]),
+        [oracles.shown(torn, oracles.SINGLES)],
+        what=f"what each push shows of the bytes {torn}, where letters cut characters off",
     )
     for unknown in (256, -1):
         info = learner.run_error(probes.push_unknown, vocab=oracles.SINGLES, before=[0xE2], unknown=unknown)

@@ -40,16 +40,3 @@ def console(*, stderr: bool = False) -> Console:
 def is_terminal() -> bool:
     """Whether somebody looks at stdout."""
     return sys.stdout.isatty()
-
-
-def number(value: float) -> str:
-    """Points as people write them: `10`, `2.5`, at most two decimals."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def clock(minutes: float) -> str:
-    """Minutes as people say them: `45 min`, `1 h 30 min`."""
-    hours, rest = divmod(round(minutes), 60)
-    return " ".join(
-        part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest or not hours else "") if part
-    )

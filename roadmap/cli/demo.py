@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from roadmap.cli.console import console, load_course, number
+from roadmap.cli.console import console, load_course
 from roadmap.cli.run import run_program
 from roadmap.cli.submission import digests, package_root, remember
 from roadmap.course.errors import UsageError
 from roadmap.course.progress import Progress
 from roadmap.course.strip import strip_tree
 from roadmap.course.syllabus import Course, Stage
+from roadmap.course.wording import number
 
 PROMPT = "Explain what a transformer is:"
 TOKENS = 40

@@ -52,7 +52,7 @@ def hint(
 
 def failing_check(course: Course, stage: Stage, task: Task, record: Record | None) -> tuple[CheckInfo | None, bool]:
     """The check that failed first when the task was last checked, and True; else its first check, and False."""
-    own = [info for info in checks_of(course, stage) if info.task == task.id]
+    own = checks_of(course, stage, task=task.id)
     found = find_check(own, record.failing) if record is not None and record.failing else None
     if found is not None:
         return found, True

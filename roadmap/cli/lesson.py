@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from roadmap.cli.console import clock, is_terminal, load_course
+from roadmap.cli.console import is_terminal, load_course
 from roadmap.course.errors import UsageError
 from roadmap.course.syllabus import Course, Lesson
+from roadmap.course.wording import clock
 from roadmap.lessons import copies
 from roadmap.lessons.source import find
 
@@ -99,10 +100,13 @@ def _open(root: Path, path: Path) -> int:
     """Run JupyterLab on the copy until the learner ends it; returns its exit code."""
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}"]
     command += ["--ContentsManager.allow_hidden=True", str(path)]  # copies lie in a folder whose name begins with a dot
+    from roadmap.lessons.execute import quiet
+
     environment = {
         **os.environ,
         "ROADMAP_COURSE": str(root),
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
+        "PYTHONWARNINGS": quiet(os.environ.get("PYTHONWARNINGS")),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")])),
     }
     return subprocess.run(command, env=environment, check=False).returncode

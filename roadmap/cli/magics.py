@@ -74,6 +74,6 @@ def _grader(course: Course, stage: Stage) -> Grader:
 
     key = (course.root, stage.name)
     if key not in _graders:
-        _graders[key] = Grader(course, stage)
-        atexit.register(_graders[key].close)
+        _graders[key] = grader = Grader(course, stage)
+        atexit.register(grader.__exit__, None, None, None)
     return _graders[key]

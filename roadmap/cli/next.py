@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from roadmap.cli.console import clock, console, load_course
+from roadmap.cli.console import console, load_course
 from roadmap.course.progress import Progress
 from roadmap.course.syllabus import Course, Stage, Task
+from roadmap.course.wording import clock
 
 
 def next() -> int:

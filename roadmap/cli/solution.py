@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from roadmap.cli.console import console, is_terminal, load_course, number
+from roadmap.cli.console import console, is_terminal, load_course
 from roadmap.cli.submission import digests, package_root, remember
 from roadmap.course.progress import Progress
 from roadmap.course.stubs import reference_of
+from roadmap.course.wording import number
 
 
 def solution(task: Annotated[str, typer.Argument(metavar="TASK", help="The task, such as 1.6.")]) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roadmap.cli.console import clock, console, is_terminal, load_course, number
+from roadmap.cli.console import console, is_terminal, load_course
 from roadmap.cli.next import next_task
 from roadmap.course.progress import Progress
 from roadmap.course.syllabus import Course, Stage, Task
+from roadmap.course.wording import clock, number
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from roadmap.cli.console import console, load_course, number, select
+from roadmap.cli.console import console, load_course, select
 from roadmap.cli.next import next_task
 from roadmap.cli.submission import digests, package_root, remember
 from roadmap.course.catalogue import checks_of
@@ -20,6 +20,7 @@ from roadmap.course.errors import UsageError
 from roadmap.course.package import tasks_touched
 from roadmap.course.progress import Progress
 from roadmap.course.syllabus import Course, Stage, Task
+from roadmap.course.wording import number
 
 if TYPE_CHECKING:
     from roadmap.grading.report.words import Background
@@ -45,21 +46,26 @@ def watch(
         chosen, _ = select(course, stage)
     root = package_root(course, chosen, source)
 
+    try:
+        return _follow(course, chosen, root, once=once)
+    except KeyboardInterrupt:
+        print("\nStopped watching.")
+        return 0
+
+
+def _follow(course: Course, stage: Stage, root: Path, *, once: bool) -> int:
     from roadmap.grading.report.words import Background
     from roadmap.grading.session import Grader
 
-    with Saves(root / chosen.name, chosen.package_files) as saves, Grader(course, chosen) as grader:
+    package = root / stage.name
+    with Saves(package, stage.package_files) as saves, Grader(course, stage) as grader:
         grader.prepare()
-        session = Session(course, chosen, root, grader, Background.of(course, chosen))
-        print(f"Watching {root / chosen.name}. Save a file, and its tasks are checked; Ctrl-C ends this.", flush=True)
+        session = Session(course, stage, root, grader, Background.of(course, stage))
+        print(f"Watching {package}. Save a file, and its tasks are checked; Ctrl-C ends this.", flush=True)
         pending: set[str] = set()
         while True:
-            try:
-                pending |= saves.wait()
-                done = session.cycle(pending, saves)
-            except KeyboardInterrupt:
-                print("\nStopped watching.")
-                return 0
+            pending |= saves.wait()
+            done = session.cycle(pending, saves)
             if once:
                 return session.exit_code
             if done:

@@ -43,8 +43,8 @@ class Mistake:
     hint: str = ""
 
 
-def checks_of(course: Course, stage: Stage, *, hidden: bool = False) -> tuple[CheckInfo, ...]:
-    """The stage's checks in the order of their tasks, and within a task as they are written.
+def checks_of(course: Course, stage: Stage, *, hidden: bool = False, task: str | None = None) -> tuple[CheckInfo, ...]:
+    """The stage's checks, or one task's, in the order of their tasks, and within a task as they are written.
 
     Raises `CourseError` when a file of checks cannot be read.
     """
@@ -54,9 +54,12 @@ def checks_of(course: Course, stage: Stage, *, hidden: bool = False) -> tuple[Ch
         files += sorted((folder / "hidden").glob("test_*.py"))
     found: list[CheckInfo] = []
     for path in files:
+        if task is not None and not _mentions(path, task):
+            continue  # parsing every file is what would make a hint slow
         found += read_checks(path, name=_relative(path, course.root), hidden=path.parent != folder)
     order = {task.id: index for index, task in enumerate(stage.tasks)}
-    return tuple(sorted(found, key=lambda info: order.get(info.task, len(order))))
+    chosen = [info for info in found if task in (None, info.task)]
+    return tuple(sorted(chosen, key=lambda info: order.get(info.task, len(order))))
 
 
 def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) -> list[CheckInfo]:
@@ -124,6 +127,13 @@ def read_mistakes(folder: Path) -> dict[str, Mistake]:
                 words = {key: str(entry.get(key, "")) for key in ("task", "says", "hint")}
                 found[slug] = Mistake(slug, **words)
     return found
+
+
+def _mentions(path: Path, task: str) -> bool:
+    try:
+        return task.encode() in path.read_bytes()
+    except OSError:
+        return True  # reading it again says what is wrong
 
 
 def _relative(path: Path, root: Path) -> str:

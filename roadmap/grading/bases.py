@@ -14,7 +14,7 @@ from typing import Any
 from .. import __file__ as _kit_file
 from . import wire
 from .candidate.base import BaseConfig
-from .errors import GraderError
+from .errors import GraderError, WireError
 from .sandbox import requested_mode
 
 KIT = Path(_kit_file).resolve().parent
@@ -77,7 +77,7 @@ class Process:
 
         try:
             answer = wire.decode(wire.receive(self.socket, time.monotonic() + seconds))
-        except (wire.Closed, wire.Timeout, wire.WireError) as error:
+        except (wire.Closed, wire.Timeout, WireError) as error:
             raise GraderError(f"A grader process did not start ({type(error).__name__}). {self.last_words()}") from None
         if "failed" in answer:
             raise GraderError(f"A grader process could not start: {answer['failed']}")

@@ -33,7 +33,7 @@ def factor(state: Path) -> float:
 
 
 def _work() -> float:
-    """One unit of what checks are made of: interpreted loops over small objects. No library, so that it starts at once."""
+    """One unit of what checks are made of: interpreted loops over small objects. No library, so it starts at once."""
     started = time.perf_counter()
     total = 0
     table: dict[int, int] = {}

@@ -74,7 +74,7 @@ class OutOfMemory(Verdict):
 
 
 class WireError(Exception):
-    """Bytes that are not a message, or data that may not travel. In a candidate's answer it is the submission's fault."""
+    """Bytes that are no message, or data that may not travel. In a candidate's answer it is the submission's fault."""
 
 
 class GraderError(Exception):

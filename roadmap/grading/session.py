@@ -32,7 +32,7 @@ JUDGE_LIBRARIES = ("numpy", "torch")  # transformers comes with the first model 
 CANDIDATE_LIBRARIES = ("numpy", "torch", "regex", "safetensors.torch")
 _SILENCE_SECONDS = 1800.0  # a judge that says nothing for longer is taken for dead
 
-__all__ = ["Event", "GraderError", "Grader", "SubmissionError"]
+__all__ = ["Event", "Grader", "GraderError", "SubmissionError"]
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,8 @@ class Grader:
         inline: Process | None = None
         try:
             if self._layers.fork:
-                assert self._judge is not None and self._candidates is not None
+                assert self._judge is not None
+                assert self._candidates is not None
                 judge_end, base_end = socket.socketpair()
                 with judge_end, base_end, self._starting:
                     self._candidates.say({"op": "channel"}, (base_end.fileno(),))
@@ -227,7 +228,7 @@ class Grader:
                 inline.close()
 
     def _listen(self, sock: socket.socket, on_event: Callable[[Event], None]) -> list[CheckResult]:
-        """Collect verdicts until the judge is done. A check without a verdict stays a grader error: never an absence."""
+        """Collect verdicts until the judge is done. A check without one stays a grader error: never an absence."""
         results: dict[str, CheckResult] = {}
         while True:
             try:

@@ -135,7 +135,8 @@ def _plain_array(value: np.ndarray) -> msgpack.ExtType:
 
 
 def _plain_tensor(torch: Any, value: Any) -> msgpack.ExtType:
-    tensor = torch.Tensor.as_subclass(torch.Tensor.detach(value), torch.Tensor)
+    with torch._C.DisableTorchFunctionSubclass():
+        tensor = torch.Tensor.as_subclass(torch.Tensor.detach(value), torch.Tensor)
     if tensor.layout != torch.strided or tensor.device.type != "cpu":
         raise WireError(f"a tensor on {tensor.device} with layout {tensor.layout} cannot be sent; return a CPU tensor")
     name = str(tensor.dtype).removeprefix("torch.")

@@ -66,7 +66,7 @@ def assemble(course: Course, source: LessonSource) -> NotebookNode:
         }
     )
     metadata = {"kernelspec": dict(_KERNELSPEC), "language_info": {"name": "python"}, "lesson": lesson}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    notebook: NotebookNode = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     normalise(notebook, course.root)
     return notebook
 
@@ -127,11 +127,12 @@ def read_notebook(path: Path) -> NotebookNode | None:
     import nbformat
 
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     except FileNotFoundError:
         return None
     except Exception as error:  # nbformat's own, JSON's, the file system's
         raise UsageError(f"{path.name} is no notebook: {error}.", "Delete it and build it again.") from None
+    return notebook
 
 
 def place(source: LessonSource, index: int | None) -> str:

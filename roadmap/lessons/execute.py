@@ -66,7 +66,7 @@ def execute(
     module = "roadmap.lessons.kernel" if result.isolated else "ipykernel_launcher"
     argv = [sys.executable, "-m", module, "-f", "{connection_file}"]
 
-    class OneKernel(KernelSpecManager):  # type: ignore[misc]
+    class OneKernel(KernelSpecManager):
         """This interpreter, whatever kernels the machine has registered."""
 
         def get_kernel_spec(self, name: str) -> Any:
@@ -99,7 +99,6 @@ def execute(
         index = 0
         try:
             with client.setup_kernel(cleanup_kc=True, env=environment(root, Path(folder))):
-                client.set_widgets_metadata = lambda: None
                 provisioner: Any = manager.provisioner
                 watch = _Watch(provisioner.pid, memory)
                 for index, cell in enumerate(notebook.cells):
@@ -142,6 +141,7 @@ def environment(root: Path, folder: Path) -> dict[str, str]:
         "HF_DATASETS_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONHASHSEED": "0",
+        "PYTHONWARNINGS": quiet(os.environ.get("PYTHONWARNINGS")),
         "PYTHONPATH": path.rstrip(os.pathsep),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
@@ -150,6 +150,11 @@ def environment(root: Path, folder: Path) -> dict[str, str]:
         "ROADMAP_COURSE": str(root),
         "ROADMAP_LESSON_RUN": "1",
     }
+
+
+def quiet(given: str | None) -> str:
+    """PYTHONWARNINGS for a kernel: what was `given`, and no word about the widgets that a progress bar would like."""
+    return ",".join(filter(None, [given, "ignore:IProgress not found"]))
 
 
 def _append(client: Any, notebook: NotebookNode, code: str) -> Any:

@@ -195,12 +195,12 @@ class _SourceRules:
 
     def topic_sections(self) -> Iterator[Finding]:
         taught = self.source.front.topics if self.source.front else {}
-        for topic, sections in taught.items():
-            if topic not in self.topics:
-                yield self.error("topics", f"`topics` names {topic}, which is no topic")
+        for id, sections in taught.items():
+            if id not in self.topics:
+                yield self.error("topics", f"`topics` names {id}, which is no topic")
             for section in sections:
                 if section not in self.source.anchors:
-                    yield self.error("topics", f"{topic} is taught in {section!r}, but no heading has that anchor")
+                    yield self.error("topics", f"{id} is taught in {section!r}, but no heading has that anchor")
         for topic in self.topics.values():
             if topic.planned.partition("#")[0] == self.source.slug and topic.id not in taught:
                 yield self.error(
@@ -255,13 +255,15 @@ class _SourceRules:
 
     def section(self, title: str) -> list[tuple[Cell, str, int]]:
         """The cells of a closing section, each with its text inside the section and that text's first line."""
-        inside, found = False, []
+        inside = False
+        found: list[tuple[Cell, str, int]] = []
         for cell in self.source.cells:
             if cell.kind == "code":
                 if inside:
                     found.append((cell, cell.text, 0))
                 continue
-            kept, start = [], 0
+            kept: list[str] = []
+            start = 0
             for number, line in enumerate(cell.text.splitlines()):
                 if re.match(r"^##\s", line):
                     if inside and kept:
@@ -553,7 +555,7 @@ def _output_rules(notebook: NotebookNode, error: Callable[..., Finding]) -> Iter
 
 
 def _kind(output: Any) -> str:
-    return output.get("metadata", {}).get(style.KEY, {}).get("kind", "")
+    return str(output.get("metadata", {}).get(style.KEY, {}).get("kind", ""))
 
 
 def _defined_exercises(text: str) -> list[int]:

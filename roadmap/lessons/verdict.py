@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from html import escape
 
+from roadmap.course.wording import number
 from roadmap.grading.report.words import (
     GRADER_SENTENCE,
     NAMES,
     Background,
     Sorted,
     isolation_line,
-    number,
     told_once,
     verdict_line,
 )
@@ -27,11 +27,13 @@ def render(report: Report, background: Background | None = None) -> str:
     parts = [f"<p><strong>{escape(verdict_line(report))}</strong></p>"]
     groups = Sorted.of(report)
     parts.append(_checks(report))
-    for check, details in told_once(groups.failed, background):
+    for check, others in told_once(groups.failed, background):
+        details = background.details(check)
         lines = [f"<p><strong>{escape(check.task)} {escape(check.title)}</strong><br>"]
         lines.append(f"{NAMES[check.state]}, {number(check.earned)} of {number(check.points)} points</p>")
         if details.strip():
             lines.append(f"<pre>{escape(details.strip(chr(10)))}</pre>")
+        lines += [f"<p>The same error: {escape(other.title)}</p>" for other in others]
         if check.mistake:
             lines.append(f"<p>Mistake: {escape(background.mistake(check))}</p>")
         if check.output.strip():

@@ -182,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.show_probs:
             columns.append(f"{math.exp(step.logprob):.4f}")
         lines.append("\t".join(columns))
-    print(flush=True)
+    print()
     if options.show_tokens or options.show_probs:
         print("\n".join(lines), file=sys.stderr)
     return 0

@@ -180,9 +180,11 @@ class World:
             else:
                 found = f"it was graded: {report.score}" if entry.refused else problem(entry, report, self)
         found = found or self.damage()
+        if entry.gap:  # known to pass: the day it no longer does, the threat model has to say so
+            found = None if report is not None and report.score == report.max_score else "it no longer gets past"
         return Outcome(entry, found, report, time.monotonic() - started)
 
-    def run_all(self, entries: list[Attack], jobs: int = 3) -> Iterator[Outcome]:
+    def run_all(self, entries: list[Attack], jobs: int = 2) -> Iterator[Outcome]:
         """Run attacks side by side: most of them wait."""
         with ThreadPoolExecutor(jobs) as pool:
             yield from pool.map(self.run, entries)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +100,11 @@ def _lists(value: Any) -> Any:
 
 
 @pytest.fixture
-def learner(request: pytest.FixtureRequest) -> Iterator[InProcess]:
+def learner(request: pytest.FixtureRequest) -> InProcess:
     """Calls straight into the submission."""
     spec = spec_of(request.function)
     assert spec is not None
-    yield InProcess(spec)
+    return InProcess(spec)
 
 
 @pytest.fixture

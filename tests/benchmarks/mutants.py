@@ -104,9 +104,10 @@ def _mutations(node: ast.AST, function: ast.FunctionDef) -> Iterator[tuple[str, 
         new = ast.Or if isinstance(node.op, ast.And) else ast.And
         yield f"to {new.__name__}", lambda n, new=new: setattr(n, "op", new())
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub | ast.Invert):
-        yield f"drop {type(node.op).__name__}", lambda n: setattr(n, "op", ast.UAdd()) if isinstance(
-            n.op, ast.USub
-        ) else _drop_unary(n)
+        yield (
+            f"drop {type(node.op).__name__}",
+            lambda n: setattr(n, "op", ast.UAdd()) if isinstance(n.op, ast.USub) else _drop_unary(n),
+        )
     if isinstance(node, ast.Constant) and node is not _docstring(function):
         value = node.value
         if isinstance(value, bool):
@@ -170,7 +171,10 @@ def main() -> int:
         for mutant, states, error in pool.map(grade, chosen):
             if all(state is State.PASSED for state in states):
                 survivors.append(mutant)
-                print(f"survived  {mutant.task}  {mutant.key}  {'(explained)' if mutant.key in explained else ''}", flush=True)
+                print(
+                    f"survived  {mutant.task}  {mutant.key}  {'(explained)' if mutant.key in explained else ''}",
+                    flush=True,
+                )
             if error:
                 broken.append(mutant.key)
                 print(f"grader error  {mutant.key}: {error[:300]}", flush=True)

@@ -1,6 +1,6 @@
 """How fast the grader is, side by side with a plain pytest process over the same checks.
 
-    python -m tests.benchmarks.performance            # writes results/performance.json
+python -m tests.benchmarks.performance            # writes results/performance.json
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def light_commands(runs: int) -> dict[str, dict[str, float]]:
 def main() -> int:
     """Measure everything in one run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="runs of the long rows; the short ones run ten times as many")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="runs of the long rows; the short ones run ten times as many"
+    )
     options = parser.parse_args()
     course = Course.load(bank.ROOT)
     stage = course.stage(1)
@@ -109,7 +111,9 @@ def main() -> int:
     cold = []
     for _ in range(options.runs):
         command = [sys.executable, str(bank.ROOT / "checks" / "autograde.py"), "1", "--from", "solutions", "--quiet"]
-        cold.append(timed(lambda command=command: subprocess.run(command, cwd=bank.ROOT, check=True, capture_output=True)))
+        cold.append(
+            timed(lambda command=command: subprocess.run(command, cwd=bank.ROOT, check=True, capture_output=True))
+        )
     rows["check_cold"] = summary(cold)
 
     stage_runs: dict[str, list[float]] = {"warm": [], "plain": []}

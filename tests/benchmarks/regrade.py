@@ -1,7 +1,7 @@
 """False verdicts: grade the reference again and again with fresh seeds.
 
-    python -m tests.benchmarks.regrade               # 100 times; writes results/regrade.json
-    python -m tests.benchmarks.regrade --task 1.6 --times 200
+python -m tests.benchmarks.regrade               # 100 times; writes results/regrade.json
+python -m tests.benchmarks.regrade --task 1.6 --times 200
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def main() -> int:
             checks += len(report.checks)
             for check in report.checks:
                 if check.state is not State.PASSED:
-                    wrong.append({"seed": report.seed, "check": check.id, "state": check.state, "message": check.message})
+                    wrong.append(
+                        {"seed": report.seed, "check": check.id, "state": check.state, "message": check.message}
+                    )
                     print(f"seed {report.seed}: {check.id} {check.state}: {check.message[:300]}", flush=True)
     print(f"{options.times} gradings, {checks} verdicts, {len(wrong)} false")
     if not options.task:

@@ -147,6 +147,8 @@ def test_the_catalogue_reads_checks_without_importing_them(course: Course) -> No
     assert first.models == ("tiny",)
     assert first.calls == ("words.count",)
     assert checks[1].needs == ("test_counts",)
+    assert checks_of(course, course.stage(1), task="1.3") == checks[2:]
+    assert checks_of(course, course.stage(1), task="1.2") == ()
     assert checks[1].calls == ("words.Box.put",)
 
 

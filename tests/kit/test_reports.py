@@ -20,8 +20,9 @@ from rich.console import Console
 
 from roadmap.course import Course, UsageError
 from roadmap.course.catalogue import checks_of
+from roadmap.course.wording import clock, number
 from roadmap.grading.report import files, github, gradescope, json_report, junit, plain, terminal
-from roadmap.grading.report.words import Background, Sorted, first_failing, number, verdict_line
+from roadmap.grading.report.words import Background, Sorted, first_failing, verdict_line
 from roadmap.grading.text import harmless
 from roadmap.grading.verdict import CheckResult, Report, State
 from tests.kit.small_course import make_course, report_of, result
@@ -341,6 +342,11 @@ def test_the_verdict_in_one_line(report: Report) -> None:
 @pytest.mark.parametrize(("value", "text"), [(10.0, "10"), (0.0, "0"), (2.5, "2.5"), (100 / 3, "33.33"), (0.001, "0")])
 def test_points_read_as_people_write_them(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize(("minutes", "text"), [(45, "45 min"), (60, "1 h"), (90, "1 h 30 min"), (0, "0 min")])
+def test_times_read_as_people_say_them(minutes: float, text: str) -> None:
+    assert clock(minutes) == text
 
 
 def test_a_broken_mistakes_file_costs_only_its_sentences(course: Course, report: Report) -> None:

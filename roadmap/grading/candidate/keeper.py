@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 from .. import wire
+from ..errors import WireError
 from ..sandbox import Layers
 from ..sandbox.limits import MEGABYTE, Limits
 
@@ -75,7 +76,7 @@ class Keeper:
                 break
             if self._control.fileno() in ready and not self._serve():
                 break
-            self._over = self._over or self._memory_excess(child)
+            self._over = self._over or self._excess(child)
             if self._over is None and time.monotonic() >= next_disk_check:
                 next_disk_check = time.monotonic() + 0.5
                 self._over = self._disk_excess(child)
@@ -122,7 +123,7 @@ class Keeper:
                     self._answer({"port": request["port"]}, connection)
             else:
                 return False
-        except (wire.Closed, wire.WireError):
+        except (wire.Closed, WireError):
             return False
         except OSError as error:
             self._answer({"refused": os.strerror(error.errno or 0)}, None)
@@ -131,10 +132,12 @@ class Keeper:
     def _answer(self, message: dict[str, Any], sock: socket.socket | None) -> None:
         wire.send(self._control, wire.encode(message), (sock.fileno(),) if sock else ())
 
-    def _memory_excess(self, top: int) -> str | None:
-        """`memory` once the candidate's processes hold more private memory than allowed, swallowed errors or not."""
+    def _excess(self, top: int) -> str | None:
+        """`processes` or `memory` once the candidate has more of them than allowed, swallowed errors or not."""
         allowed = self._limits.memory_mb * MEGABYTE
         pids = _descendants(top)
+        if len(pids) > self._limits.most_processes:
+            return "processes"
         if sum(_resident_bytes(pid) for pid in pids) <= allowed:
             return None
         memory = [_memory(pid) for pid in pids]
@@ -242,5 +245,4 @@ def fresh_descriptors(stdin: int | None, stdout: int, stderr: int, wire_fd: int 
     sys.stdin = open(0, encoding="utf-8", closefd=False)
     sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
     sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     return None if wire_fd is None else 3

@@ -53,6 +53,8 @@ class Ending:
         """In words for the learner."""
         if self.over == "disk":
             return "your code wrote more to disk than a check allows"
+        if self.over == "processes":
+            return "your code started more processes than a check allows"
         if self.code is None:
             return "your code's process ended"
         if self.code < 0:
@@ -346,6 +348,23 @@ class Candidate:
         self._sock.close()
         self._handle.close()
         return ending
+
+    @property
+    def used(self) -> bool:
+        """Whether it was asked anything yet."""
+        return self._requests > 0
+
+    def is_quiet(self) -> bool:
+        """Whether it lives and waits for a question; one that has ended or talks unasked is ended."""
+        if self.alive:
+            try:
+                self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return True
+            except OSError:
+                pass
+            self.discard()
+        return False
 
     def retire(self) -> None:
         """End a candidate whose work is done; how it ends is of no interest."""

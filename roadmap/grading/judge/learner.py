@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..check import CheckSpec
-from ..errors import ErrorInfo, LearnerError, TimedOut
+from ..errors import CandidateDied, ErrorInfo, LearnerError, TimedOut
 from .client import Candidate, Launcher, ProgramResult, Workplace, run_program
 
 MINIMUM_SECONDS = 5.0
@@ -22,7 +22,9 @@ _SPAWN_SECONDS = 60.0  # a spawned candidate imports its libraries while the fir
 class Desk:
     """Hands out candidates: a fresh one, or the one that cheap checks of a task share."""
 
-    def __init__(self, launcher: Launcher, submission: Path, workplace: Workplace, *, spawned: bool, factor: float = 1.0):
+    def __init__(
+        self, launcher: Launcher, submission: Path, workplace: Workplace, *, spawned: bool, factor: float = 1.0
+    ):
         self.launcher = launcher
         self.submission = submission
         self.workplace = workplace
@@ -38,7 +40,7 @@ class Desk:
         """The task's common candidate; after a crash or a limit, a new one."""
         key = (spec.task, spec.memory_mb)
         found = self._shared.get(key)
-        if found is not None and found[0].alive:
+        if found is not None and found[0].is_quiet():
             return found
         self.close(except_for=key)
         scratch = found[1] if found is not None and found[1].is_dir() else self.workplace.scratch()
@@ -151,14 +153,21 @@ class Learner:
             raise TimedOut(self.limit)
         fresh = self._candidate is None
         candidate = self._get()
+        inherited = fresh and not self._owned and candidate.used
         allowance = _SPAWN_SECONDS if self._desk.spawned and fresh else 0.0
         started = time.monotonic()
         judging = 0.0
+        callbacks: list[Callable[..., Any]] = []
         try:
-            value, judging = candidate.ask(request, [], started + self._remaining + allowance, self.limit)
+            value, judging = candidate.ask(request, callbacks, started + self._remaining + allowance, self.limit)
             return value
+        except CandidateDied:
+            if not inherited or callbacks:
+                raise
         finally:
             self._remaining -= max(0.0, time.monotonic() - started - judging - allowance)
+        # It may have been dying since an earlier check, whose doing this one must not pay for.
+        return self._ask(request)
 
     def _get(self) -> Candidate:
         if self._candidate is None or not self._candidate.alive:

@@ -1,4 +1,4 @@
-"""The pytest plugin: turns checks into verdicts. The same object serves a forked judge and a plain `pytest checks/...`."""
+"""The pytest plugin: turns checks into verdicts, in a forked judge and in a plain `pytest checks/...` alike."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from roadmap.course.catalogue import CheckInfo, find_check
 from roadmap.course.syllabus import Stage
+from roadmap.course.wording import number
 from roadmap.grading.report.words import (
     GRADER_SENTENCE,
     NAMES,
@@ -17,7 +18,6 @@ from roadmap.grading.report.words import (
     Background,
     Sorted,
     isolation_line,
-    number,
     told_once,
     verdict_line,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from roadmap.grading.report.words import NAMES, Background, number
+from roadmap.course.wording import number
+from roadmap.grading.report.words import NAMES, Background
 from roadmap.grading.verdict import CheckResult, Report, State
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

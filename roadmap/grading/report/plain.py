@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from roadmap.course.wording import number
 from roadmap.grading.report.words import (
     GRADER_SENTENCE,
     NAMES,
@@ -11,7 +12,6 @@ from roadmap.grading.report.words import (
     Background,
     Sorted,
     isolation_line,
-    number,
     told_once,
     verdict_line,
 )

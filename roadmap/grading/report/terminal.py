@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from roadmap.course.wording import number
 from roadmap.grading.report import plain
 from roadmap.grading.report.words import (
     FAILURES,
@@ -22,7 +23,6 @@ from roadmap.grading.report.words import (
     Background,
     Sorted,
     isolation_line,
-    number,
     told_once,
     verdict_line,
 )

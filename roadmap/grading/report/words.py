@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from roadmap.course.catalogue import Mistake, mistakes_of
 from roadmap.course.errors import CourseError, UsageError
 from roadmap.course.syllabus import Course, Stage
+from roadmap.course.wording import number
 from roadmap.grading.verdict import CheckResult, Report, State
 
 # What went wrong in the submission itself; blocked checks and open tasks only follow from something else.
@@ -125,11 +126,6 @@ def told_once(checks: Iterable[CheckResult], background: Background) -> list[tup
         if check.state is State.CRASHED:
             first[key] = groups[-1][1]
     return groups
-
-
-def number(value: float) -> str:
-    """Points as people write them: `10`, `2.5`, at most two decimals."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def verdict_line(report: Report) -> str:

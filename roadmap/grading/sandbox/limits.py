@@ -16,7 +16,8 @@ class Limits:
     file_mb: int = 64
     scratch_mb: int = 256
     open_files: int = 256
-    processes: int = 64
+    processes: int = 64  # what the kernel refuses beyond, threads included
+    most_processes: int = 32  # what the keeper ends a candidate for: a bomb that is only refused goes on burning
     cpu_seconds: int = 600
 
     def apply(self) -> None:

@@ -1,0 +1,28 @@
+"""`python -m stage1_foundations PROMPT`: runs `cli.main` as a well-behaved program."""
+
+import os
+import sys
+
+
+def run() -> int:
+    """Run the command line; an interrupt, a closed pipe or a plain terminal ends it quietly, never with a traceback."""
+    # Threads that spin while they wait starve each other on a busy machine. Torch reads this when it is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # A terminal that cannot show a character gets a question mark instead.
+    sys.stdout.reconfigure(errors="replace")
+    sys.stderr.reconfigure(errors="replace")
+
+    from .cli import main
+
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`). What is left in the buffer has nowhere to go, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())
