@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from roadmap.grading.judge.standalone import (  # noqa: E402
+from roadmap.grading.judge.standalone import (
     pytest_addoption,
     pytest_configure,
     pytest_report_header,

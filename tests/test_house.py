@@ -108,6 +108,18 @@ def test_no_file_names_one_machine(name: str) -> None:
     assert found is None or name.startswith("tests/"), found
 
 
+def test_skeletons_are_the_stripped_reference() -> None:
+    run("roadmap.course.strip", "--check")
+
+
+def test_briefs_list_the_tasks_of_the_syllabus() -> None:
+    for stage in Course.load(ROOT).stages:
+        if stage.tasks:
+            brief = (ROOT / "projects" / stage.name / "README.md").read_text(encoding="utf-8")
+            listed = re.findall(r"^\| (\d+\.\d+) \| (.+?) \| `(.+?)` \|$", brief, flags=re.MULTILINE)
+            assert listed == [(task.id, task.title, task.file) for task in stage.tasks]
+
+
 def test_readme_commands_stand_between_their_markers() -> None:
     readme = (ROOT / "README.md").read_text()
     for name in ("demo", "test"):

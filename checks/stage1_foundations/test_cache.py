@@ -278,8 +278,9 @@ def test_greedy_takes_the_most_likely_token(learner, rng):
         language = oracles.Language(rng, 30)
         prompt = language.prompt(rng, length)
         want = language.greedy(prompt, count)
+        feed = oracles.Feed(language, past_mistake="greedy-counts-past-wrongly")
         expect.equal(
-            learner.call("cache.greedy", oracles.Feed(language), prompt, count),
+            learner.call("cache.greedy", feed, prompt, count),
             want,
             what=f"{count} new tokens after a prompt of {length}",
             mistakes={

@@ -149,10 +149,41 @@ def test_a_stop_string_ends_the_text_in_front_of_it(learner, rng):
 
 @check(
     task="1.8",
+    weight=1,
+    lesson=STOPPING,
+    seconds=0.03,
+    needs=["test_a_stop_string_ends_the_text_in_front_of_it"],
+    hints=[
+        "The stream ended with half a stop string. Should the reader see it?",
+        "Return what is held and set it to the empty string; leave `stopped` alone.",
+    ],
+)
+def test_flush_returns_what_was_held(learner, rng):
+    """At the end of the stream flush returns what was held back, once."""
+    pieces, stop, before = cut_text(rng)
+    half = stop[: int(rng.integers(2, len(stop)))]
+    for text, want in ((before + half, half), (before, "")):
+        cut = pieces_of(rng, text)
+        got = learner.run(probes.stop_strings, stops=[stop], pieces=cut, flushes=2)
+        got = expect_pushes(got, len(cut) + 2, "push and flush")
+        first, second = got[-2:]
+        what = f"when {text!r} came and the stop string is {stop!r}"
+        expect.equal(first[0], want, what=f"what flush returned {what}", mistakes={"flush-loses-held-text": ""})
+        expect.equal(
+            second[0], "", what=f"what a second flush returned {what}", mistakes={"flush-repeats-itself": want}
+        )
+        expect.equal([first[1], second[1]], [False, False], what=f"stopped after flush {what}")
+    got = learner.run(probes.stop_strings, stops=[stop], pieces=pieces, flushes=1)
+    got = expect_pushes(got, len(pieces) + 1, "push and flush")
+    expect.equal(got[-1], ["", True], what="what flush returned after a stop, and stopped")
+
+
+@check(
+    task="1.8",
     weight=2,
     lesson=STOPPING,
     seconds=0.2,
-    needs=["test_a_stop_string_ends_the_text_in_front_of_it"],
+    needs=["test_a_stop_string_ends_the_text_in_front_of_it", "test_flush_returns_what_was_held"],
     hints=[
         "What should happen for the stop string 'aab' and the text 'aaab'? And for 'ab' and 'xabc' in the text 'xabc'?",
         "A mismatch must not throw away an end that can still begin a stop string. Among complete stop strings the one "
@@ -186,37 +217,6 @@ def test_stop_strings_that_overlap(learner, rng):
             mistakes={"stop-strings-hold-too-much": got[:-1]} if late else {},
         )
         expect.equal(got[-1][0], rest, what=f"what flush returned {what}")
-
-
-@check(
-    task="1.8",
-    weight=1,
-    lesson=STOPPING,
-    seconds=0.03,
-    needs=["test_a_stop_string_ends_the_text_in_front_of_it"],
-    hints=[
-        "The stream ended with half a stop string. Should the reader see it?",
-        "Return what is held and set it to the empty string; leave `stopped` alone.",
-    ],
-)
-def test_flush_returns_what_was_held(learner, rng):
-    """At the end of the stream flush returns what was held back, once."""
-    pieces, stop, before = cut_text(rng)
-    half = stop[: int(rng.integers(2, len(stop)))]
-    for text, want in ((before + half, half), (before, "")):
-        cut = pieces_of(rng, text)
-        got = learner.run(probes.stop_strings, stops=[stop], pieces=cut, flushes=2)
-        got = expect_pushes(got, len(cut) + 2, "push and flush")
-        first, second = got[-2:]
-        what = f"when {text!r} came and the stop string is {stop!r}"
-        expect.equal(first[0], want, what=f"what flush returned {what}", mistakes={"flush-loses-held-text": ""})
-        expect.equal(
-            second[0], "", what=f"what a second flush returned {what}", mistakes={"flush-repeats-itself": want}
-        )
-        expect.equal([first[1], second[1]], [False, False], what=f"stopped after flush {what}")
-    got = learner.run(probes.stop_strings, stops=[stop], pieces=pieces, flushes=1)
-    got = expect_pushes(got, len(pieces) + 1, "push and flush")
-    expect.equal(got[-1], ["", True], what="what flush returned after a stop, and stopped")
 
 
 @check(

@@ -246,8 +246,8 @@ def test_min_p_scales_with_the_highest_probability(learner, rng):
         logits = normal(rng, *shape, scale=1.5)
         return logits, spread_min_p(rng, logits)
 
-    args, want = telling(lambda: case(8), oracles.min_p, wrong)
-    expect_filtered(learner.call(name, *args), args, want, wrong, f"8 logits, min_p = {args[1]:.4f}")
+    args, want = telling(lambda: case(10), oracles.min_p, wrong)
+    expect_filtered(learner.call(name, *args), args, want, wrong, f"10 logits, min_p = {args[1]:.4f}")
 
     wrong["filter-mixes-rows"] = oracles.min_p_mixing_rows
     args, want = telling(lambda: case(2, 3, 12), oracles.min_p, wrong)

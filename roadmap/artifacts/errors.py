@@ -1,12 +1,8 @@
 """What can go wrong with an artifact. Every message is two sentences: what happened, and what to do."""
-# ruff: noqa: N818 (the names say what is the case: `except ArtifactMissing`)
 
 
 class ArtifactError(Exception):
     """An artifact cannot be had; the message says why and what to do."""
-
-
-# ruff: noqa: N818 (the names say what is the case: `except ArtifactMissing`)
 
 
 class UnknownArtifact(ArtifactError):

@@ -1,6 +1,6 @@
 """The grader. What a check's author uses stands here; everything else is its machinery.
 
-    from roadmap.grading import check, expect
+from roadmap.grading import check, expect
 """
 
 from . import expect

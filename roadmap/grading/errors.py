@@ -17,15 +17,16 @@ class ErrorInfo:
 
     def where(self) -> str:
         """The innermost place in the learner's own files, as `sampling.py:31 in top_p_filter`."""
-        if not self.frames:
-            return ""
-        last = self.frames[-1]
-        return f"{last['file']}:{last['line']} in {last['function']}"
+        return self._place(self.frames[-1]) if self.frames else ""
 
     def trace(self) -> str:
         """The learner's own frames, innermost last, each with its line of source."""
-        lines = [f"  {f['file']}:{f['line']} in {f['function']}\n      {f['source']}" for f in self.frames]
-        return "\n".join(lines)
+        return "\n".join(f"  {self._place(frame)}\n      {frame['source']}" for frame in self.frames)
+
+    @staticmethod
+    def _place(frame: dict[str, Any]) -> str:
+        place = f"{frame['file']}:{frame['line']}"
+        return f"{place} in {frame['function']}" if frame["function"] else place  # a syntax error is in no function
 
 
 class Verdict(Exception):

@@ -79,7 +79,7 @@ def type(got: Any, kind: Any, *, what: str = "") -> None:
 
 
 def error(got: ErrorInfo | None, kind: str, *, what: str = "", mentions: str = "") -> None:
-    """Pass when `got` is an exception of class `kind`, or of one derived from it, whose message has `mentions` in it."""
+    """Pass when `got` is an exception of class `kind`, or of one derived from it, and says `mentions`."""
     if got is None:
         fail(_sentence(what, f"expected {kind}, but no exception was raised"))
     if kind not in got.bases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import secrets
 import socket
 import tempfile
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 JUDGE_LIBRARIES = ("numpy", "torch")  # transformers comes with the first model that a check asks for
 CANDIDATE_LIBRARIES = ("numpy", "torch", "regex", "safetensors.torch")
+_HOME_PREFIX = "roadmap-grading-"
 _SILENCE_SECONDS = 1800.0  # a judge that says nothing for longer is taken for dead
 
 __all__ = ["Event", "Grader", "GraderError", "SubmissionError"]
@@ -60,7 +62,8 @@ class Grader:
         self._models: set[str] = set()
         self._starting = threading.Lock()
         self._isolation, self._missing = self._layers.isolation, self._layers.missing
-        self._home = Path(tempfile.mkdtemp(prefix="roadmap-grading-"))
+        _sweep()
+        self._home = Path(tempfile.mkdtemp(prefix=f"{_HOME_PREFIX}{os.getpid()}-"))
 
     def __enter__(self) -> Grader:
         return self
@@ -330,6 +333,25 @@ class Grader:
         from .. import artifacts
 
         return {name: artifacts.sha256_of(name) for name in sorted(self._models) if artifacts.is_present(name)}
+
+
+def _sweep() -> None:
+    """Remove what sessions that were killed left behind: their folders bear their process's number."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*-*"):
+        number = folder.name.removeprefix(_HOME_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if number.isdecimal() and folder.stat().st_uid == os.getuid() and not _alive(int(number)):
+                remove_tree(folder)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _result(data: dict[str, Any]) -> CheckResult:

@@ -50,7 +50,8 @@ def copy(stage: Stage, source: Path, target: Path) -> list[str]:
         os.close(folder)
     if len(missing) == len(stage.package_files):
         raise SubmissionError(
-            f"{package} has none of the stage's files.", f"It should hold {', '.join(stage.package_files[:3])} and others."
+            f"{package} has none of the stage's files.",
+            f"It should hold {', '.join(stage.package_files[:3])} and others.",
         )
     if "__init__.py" in missing:
         (target / stage.name / "__init__.py").write_text("")
@@ -92,9 +93,7 @@ def shortcuts(stage: Stage, root: Path) -> dict[str, str]:
     """
     package = root / stage.name
     imports = imports_of(package, stage.package_files)
-    uses = {
-        module: _uses(package / f"{module}.py") for module in {Path(name).stem for name in stage.package_files}
-    }
+    uses = {module: _uses(package / f"{module}.py") for module in {Path(name).stem for name in stage.package_files}}
     found: dict[str, str] = {}
     for task in stage.tasks:
         off_limits = (*task.forbid, *stage.blocked)
@@ -102,7 +101,9 @@ def shortcuts(stage: Stage, root: Path) -> dict[str, str]:
             hit = _first_hit(uses.get(module, {}), off_limits)
             if hit is not None:
                 name, line = hit
-                found[task.id] = f"{module}.py, line {line}, uses {name}, which task {task.id} asks you to write yourself."
+                found[task.id] = (
+                    f"{module}.py, line {line}, uses {name}; task {task.id} asks you to write that yourself."
+                )
                 break
     return found
 
@@ -131,9 +132,8 @@ def _uses(path: Path) -> dict[str, int]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 found.setdefault(alias.name, node.lineno)
-                names[alias.asname or alias.name.partition(".")[0]] = (
-                    alias.name if alias.asname else alias.name.partition(".")[0]
-                )
+                top = alias.name.partition(".")[0]
+                names[alias.asname or top] = alias.name if alias.asname else top
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 dotted = f"{node.module}.{alias.name}"
@@ -141,9 +141,9 @@ def _uses(path: Path) -> dict[str, int]:
                 names[alias.asname or alias.name] = dotted
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute | ast.Name):
-            dotted = _dotted(node, names)
-            if dotted:
-                found.setdefault(dotted, node.lineno)
+            used = _dotted(node, names)
+            if used:
+                found.setdefault(used, node.lineno)
     return found
 
 

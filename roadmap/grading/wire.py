@@ -136,9 +136,10 @@ def _plain_array(value: np.ndarray) -> msgpack.ExtType:
 
 def _plain_tensor(torch: Any, value: Any) -> msgpack.ExtType:
     with torch._C.DisableTorchFunctionSubclass():
+        layout, device = torch.Tensor.layout.__get__(value), torch.Tensor.device.__get__(value)
+        if layout != torch.strided or device.type != "cpu":
+            raise WireError(f"a tensor on {device} with layout {layout} cannot be sent; return a dense CPU tensor")
         tensor = torch.Tensor.as_subclass(torch.Tensor.detach(value), torch.Tensor)
-    if tensor.layout != torch.strided or tensor.device.type != "cpu":
-        raise WireError(f"a tensor on {tensor.device} with layout {tensor.layout} cannot be sent; return a CPU tensor")
     name = str(tensor.dtype).removeprefix("torch.")
     if name not in _TORCH_DTYPES:
         raise WireError(f"a tensor of dtype {name} cannot be sent")
@@ -253,7 +254,7 @@ def _array(header: Any) -> Any:
         raise WireError(f"an array of impossible shape: {shape!r:.200}")
     value = np.frombuffer(bytearray(body), dtype=stored).reshape(shape)
     if dtype == "bool":
-        value = value.view("uint8") != 0  # any other byte than 0 and 1 would compare oddly
+        value = np.asarray(value.view("uint8") != 0)  # any other byte than 0 and 1 would compare oddly
     if kind == "numpy":
         return value
     import torch

@@ -55,7 +55,7 @@ _MACHINE = re.compile(
     r"(?<![\w.<~/:-])/(home|Users|root|tmp|work|mnt|media|var|opt|usr|private|content|kaggle|workspace|data|etc)/\S"
     r"|(?<![\w])[A-Z]:\\\\?[A-Za-z]"
 )
-_SHELL = re.compile(r"^\s*(!|%pip|%conda|%%bash|%%sh)", re.MULTILINE)
+_SHELL = re.compile(r"^(!(?!=)|%pip|%conda|%%bash|%%sh|%sx)", re.MULTILINE)
 
 
 class Seeds:

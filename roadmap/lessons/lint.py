@@ -571,12 +571,14 @@ def _says_something(node: ast.expr | None) -> bool:
 
 
 def _parse(text: str) -> ast.Module | None:
-    """The syntax tree of a cell without its magics; None where it has none."""
-    lines = ["" if re.match(r"\s*[%!]", line) else line for line in text.splitlines()]
-    try:
-        return ast.parse("\n".join(lines))
-    except SyntaxError:
-        return None
+    """The syntax tree of a cell, without its magics where it has some; None where it has none."""
+    without = "\n".join("" if re.match(r"%%?[a-z]|!", line) else line for line in text.splitlines())
+    for candidate in (text, without):
+        try:
+            return ast.parse(candidate)
+        except SyntaxError:
+            continue
+    return None
 
 
 def _unwritten(stage: Stage) -> str:

@@ -34,7 +34,10 @@ def main() -> int:
             for outcome in world.run_all(entries):
                 entry = outcome.attack
                 word = "GETS PAST" if entry.gap and not outcome.problem else "BAD" if outcome.problem else "ok"
-                print(f"{word:9} {mode:8} {entry.row:2} {outcome.seconds:5.1f} s  {entry.name} {outcome.problem or ''}", flush=True)
+                print(
+                    f"{word:9} {mode:8} {entry.row:2} {outcome.seconds:5.1f} s  {entry.name} {outcome.problem or ''}",
+                    flush=True,
+                )
                 results.append(
                     {
                         "row": entry.row,
@@ -52,7 +55,8 @@ def main() -> int:
     for row in sorted(tried):
         print(f"{row:3}  {held[row]:3} of {tried[row]:<3} {ROWS[row]}")
     bad = [r for r in results if r["problem"]]
-    print(f"{sum(held.values())} of {sum(tried.values())} withstood; {sum(r['documented_gap'] for r in results)} known gaps")
+    gaps = sum(r["documented_gap"] for r in results)
+    print(f"{sum(held.values())} of {sum(tried.values())} withstood; {gaps} known gaps")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 1 if bad else 0

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  hostile code in one line
 """Rows 2, 10 and 15: answers that lie, answers that are code, answers that were known before."""
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Agree:
 """
 
 attack(2, "__eq__ and friends that always agree", AGREE + "def total(n): return Agree()", says="plain data", weak=True)
-attack(2, "__array__ that always agrees", AGREE + "def scale(v, f): return Agree()", attacked="scale", says="plain data")
+attack(
+    2, "__array__ that always agrees", AGREE + "def scale(v, f): return Agree()", attacked="scale", says="plain data"
+)
 for kind, made in (
     ("int", "(3)"), ("float", "(3.0)"), ("str", "('3')"), ("bytes", "(b'3')"), ("list", "([3])"),
     ("dict", "({3: 3})"), ("tuple", "((3,))"),
@@ -77,7 +80,9 @@ attack(
     states=ANY_LOSS,
 )
 attack(2, "NaN everywhere", "import numpy as np\ndef scale(v, f): return np.full((3, 4), np.nan)", attacked="scale")
-attack(2, "infinity everywhere", "import numpy as np\ndef scale(v, f): return np.full((3, 4), np.inf)", attacked="scale")
+attack(
+    2, "infinity everywhere", "import numpy as np\ndef scale(v, f): return np.full((3, 4), np.inf)", attacked="scale"
+)
 attack(2, "an array of objects", "import numpy as np\ndef scale(v, f): return np.array([v], object)", attacked="scale")
 attack(2, "a masked array", "import numpy as np\ndef scale(v, f): return np.ma.masked_all((3, 4))", attacked="scale")
 attack(
@@ -105,7 +110,12 @@ attack(
     attacked="scale",
     says="Expected numbers of shape (3, 4)",
 )
-attack(2, "lists a thousand deep", "def total(n):\n    a = []\n    for _ in range(1000): a = [a]\n    return a", says="nested")
+attack(
+    2,
+    "lists a thousand deep",
+    "def total(n):\n    a = []\n    for _ in range(1000): a = [a]\n    return a",
+    says="nested",
+)
 attack(2, "a list that holds itself", "def total(n):\n    a = []\n    a.append(a)\n    return a", says="nested")
 attack(2, "a number of 10,000 digits", "def total(n): return 10**10_000", says="cannot be sent")
 attack(2, "odd dictionary keys", "def total(n): return {float('nan'): 1, (1, (2,)): 2, b'x': 3, None: 4, True: 5}")

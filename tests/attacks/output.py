@@ -1,10 +1,10 @@
+# ruff: noqa: E501  hostile code in one line
 """Row 9: printing what looks like a result, and printing without end."""
 
 from __future__ import annotations
 
 import json
 
-from roadmap.grading.report import plain
 from roadmap.grading.verdict import Report
 from tests.attacks.attack import CRASHED, FAILED, TIMED_OUT, attack
 from tests.attacks.world import World
@@ -25,7 +25,9 @@ def harmless_everywhere(world: World, report: Report) -> str | None:
     for text in texts:
         if len(text) > 6000:
             return f"a text of {len(text)} characters"
-        if bad := sorted({c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 or c in "\u2028\u202e"}):
+        if bad := sorted(
+            {c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 or c in "\u2028\u202e"}
+        ):
             return f"control characters: {bad}"
         for line in text.split("\n"):
             if line.lstrip().startswith("::") or "##[" in line or "##vso[" in line:
@@ -67,8 +69,7 @@ attack(
 
 def no_fake(world: World, report: Report) -> str | None:
     """What was printed stays in its place: the counts are the judge's."""
-    text = plain.render(report) if hasattr(plain, "render") else ""
-    return "the printed score is believed" if report.score != 60.0 - 40.0 + 40.0 or "100/100" in text[:200] else None
+    return None if report.score == 60.0 else "the printed score is believed"
 
 
 attack(
@@ -92,6 +93,7 @@ attack(
             os.write(1, block)
         return 0
     """,
+    states={FAILED, TIMED_OUT},
     after=harmless_everywhere,
     weak=True,
 )

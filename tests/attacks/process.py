@@ -7,7 +7,9 @@ from tests.attacks.attack import ANY_LOSS, CRASHED, FAILED, NOT_IMPLEMENTED, OUT
 # --- 1: the process ends ----------------------------------------------------------------------------------------------
 
 attack(1, "os._exit(0) at import", "os._exit(0)", attacked="both", states=CRASHED, says="exit code 0", weak=True)
-attack(1, "os._exit(0) in a graded function", "def total(n): os._exit(0)", states=CRASHED, says="exit code 0", weak=True)
+attack(
+    1, "os._exit(0) in a graded function", "def total(n): os._exit(0)", states=CRASHED, says="exit code 0", weak=True
+)
 attack(1, "sys.exit(0) at import", "sys.exit(0)", attacked="both", states=CRASHED, says="SystemExit")
 attack(1, "os.abort()", "def total(n): os.abort()", states=CRASHED, says="SIGABRT")
 attack(1, "a null pointer", "def total(n): __import__('ctypes').string_at(0)", states=CRASHED, says="SIGSEGV")

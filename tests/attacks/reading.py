@@ -1,3 +1,4 @@
+# ruff: noqa: E501  hostile code in one line
 """Rows 4 and 14: reading what decides, and what is nobody's business."""
 
 from __future__ import annotations
@@ -46,12 +47,19 @@ reading(4, "by another program", f"    found = subprocess.run(['cat', *{PLACES}]
 reading(4, "at import", f"    return verdict(n, FOUND)\nFOUND = readable(*{PLACES})\n")
 reading(4, "through the root of other processes", f"    return verdict(n, readable(*(f'/proc/{{p}}/root{{f}}' for f in "
         f"{PLACES} for p in ('self', 1, os.getppid(), SESSION))))\n")  # fmt: skip
-reading(4, "through descriptors of other processes", """
+reading(
+    4,
+    "through descriptors of other processes",
+    """
     paths = [f"/proc/{pid}/fd/{fd}" for pid in ("self", "1", os.getppid(), SESSION) for fd in range(3, 64)
              if not (pid == "self" and fd < 4)]
     return verdict(n, readable(*(p for p in paths if os.path.isfile(p))))
-""")
-reading(4, "by a hard or a symbolic link", f"""
+""",
+)
+reading(
+    4,
+    "by a hard or a symbolic link",
+    f"""
     found = []
     for index, path in enumerate({PLACES}):
         for how in (os.link, os.symlink):
@@ -61,8 +69,12 @@ reading(4, "by a hard or a symbolic link", f"""
             except OSError:
                 pass
     return verdict(n, any(found))
-""")
-reading(4, "by import", """
+""",
+)
+reading(
+    4,
+    "by import",
+    """
     for folder in (os.path.dirname(os.path.dirname(os.path.dirname(ORACLES))), os.path.dirname(ORACLES)):
         sys.path.insert(0, folder)
     for name in ("checks.stage1_small.oracles", "oracles", "checks.stage1_small.test_target", "test_target"):
@@ -72,8 +84,12 @@ reading(4, "by import", """
         except ImportError:
             pass
     return 0
-""")
-reading(4, "by listing folders", """
+""",
+)
+reading(
+    4,
+    "by listing folders",
+    """
     found = []
     for folder in (os.path.dirname(ORACLES), os.path.dirname(SOLUTION), ROOT, os.path.dirname(ROOT)):
         try:
@@ -81,10 +97,14 @@ reading(4, "by listing folders", """
         except OSError:
             pass
     return verdict(n, found)
-""")
+""",
+)
 reading(4, "by looking which files exist", "    return verdict(n, any(os.path.exists(p) for p in (ORACLES, CHECKS, HIDDEN, "
         "SOLUTION)))\n", needs="namespaces")  # fmt: skip
-reading(4, "from modules, frames and the garbage collector", """
+reading(
+    4,
+    "from modules, frames and the garbage collector",
+    """
     import gc, linecache
     gc.unfreeze()
     frame, frames = sys._getframe(), []
@@ -98,8 +118,14 @@ reading(4, "from modules, frames and the garbage collector", """
     found = [t for t in texts if isinstance(t, str) and PATTERN.search(t.encode("utf-8", "replace"))]
     names = [m for m in sys.modules if m.startswith(("checks", "solutions")) or "oracle" in m]
     return verdict(n, found or names or linecache.cache.get(CHECKS))
-""", needs="processes", weak=True)
-reading(4, "from the process's own memory", """
+""",
+    needs="processes",
+    weak=True,
+)
+reading(
+    4,
+    "from the process's own memory",
+    """
     found = []
     with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
         for line in maps:
@@ -115,21 +141,37 @@ reading(4, "from the process's own memory", """
                 except OSError:
                     pass
     return verdict(n, found)
-""", needs="processes", hidden=True, weak=True)
-reading(4, "from the command lines and environments of all processes", """
+""",
+    needs="processes",
+    hidden=True,
+    weak=True,
+)
+reading(
+    4,
+    "from the command lines and environments of all processes",
+    """
     found = []
     for pid in os.listdir("/proc"):
         if pid.isdigit():
             found.append(readable(f"/proc/{pid}/environ", f"/proc/{pid}/cmdline"))
     return verdict(n, any(found))
-""")
-reading(4, "from shared memory and System V segments", """
+""",
+)
+reading(
+    4,
+    "from shared memory and System V segments",
+    """
     found = [name for name in os.listdir("/dev/shm")] if os.access("/dev/shm", os.R_OK) else []
     with open("/proc/sysvipc/shm") as segments:
         found += segments.read().splitlines()[1:]
     return verdict(n, found)
-""", needs="namespaces")
-reading(4, "by open_by_handle_at", """
+""",
+    needs="namespaces",
+)
+reading(
+    4,
+    "by open_by_handle_at",
+    """
     import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
     handle = ctypes.create_string_buffer(struct.pack("II", 128, 0) + bytes(128))
@@ -139,7 +181,9 @@ reading(4, "by open_by_handle_at", """
         if fd >= 0:
             return verdict(n, PATTERN.search(os.read(fd, 1 << 16)))
     return 0
-""", needs="processes")
+""",
+    needs="processes",
+)
 
 # --- 14: secrets ------------------------------------------------------------------------------------------------------
 
@@ -147,12 +191,19 @@ reading(14, "the environment", "    return verdict(n, PATTERN.search(repr(dict(o
         "readable('/proc/self/environ'))\n", needs="processes", weak=True)  # fmt: skip
 reading(14, "the environment of the parent and the session", "    return verdict(n, readable('/proc/1/environ', "
         "f'/proc/{os.getppid()}/environ', f'/proc/{SESSION}/environ'))\n", needs="namespaces")  # fmt: skip
-reading(14, "netrc, keys and credentials", """
+reading(
+    14,
+    "netrc, keys and credentials",
+    """
     home = os.path.dirname(NETRC)
     names = (".netrc", ".ssh/id_ed25519", ".git-credentials", ".config/gh/hosts.yml", ".pypirc", ".bash_history")
     return verdict(n, readable(NETRC, *(f"{h}/{name}" for h in (home, os.path.expanduser("~"), "/root") for name in names)))
-""")
-reading(14, "the home folder by name", """
+""",
+)
+reading(
+    14,
+    "the home folder by name",
+    """
     import pwd
     homes = {entry.pw_dir for entry in pwd.getpwall()} | {os.path.dirname(NETRC)}
     seen = []
@@ -162,7 +213,8 @@ reading(14, "the home folder by name", """
         except OSError:
             pass
     return verdict(n, seen)
-""")
+""",
+)
 reading(14, "shadow, sudoers, host keys, docker", "    opened = []\n    for path in ('/etc/shadow', '/etc/sudoers', "
         "'/etc/ssh/ssh_host_ed25519_key', '/root/.docker/config.json', '/var/lib/cloud/instance/user-data.txt'):\n"
         "        try:\n            opened.append(open(path).read())\n        except OSError:\n            pass\n"
@@ -172,9 +224,14 @@ reading(14, "an agent's socket", """
     agent.connect(AGENT)
     return right(n)
 """, states={"crashed"})  # fmt: skip
-reading(14, "the kernel's key rings", """
+reading(
+    14,
+    "the kernel's key rings",
+    """
     import ctypes
     libc = ctypes.CDLL(None)
     return verdict(n, libc.syscall(250, 0, -3, 1) > 0 and os.uname().machine == "x86_64")
-""", needs="processes")
+""",
+    needs="processes",
+)
 reading(14, "an answer that carries what it read", "    return open(HIDDEN).read()\n", states={"crashed"}, hidden=True)

@@ -53,6 +53,7 @@ def selected(mode: str) -> list[Attack]:
         return [e for e in entries if (e.weak or e.needs == "landlock") and "torch" not in e.source and not e.gap]
     if mode == "limits":
         return [e for e in entries if e.weak and "torch" not in e.source]
-    if mode == "spawn":
-        return [e for e in entries if e.weak and "torch" not in e.source and e.row != 11]
+    if mode == "spawn":  # one a row: each of its candidates imports everything again
+        weak = [e for e in entries if e.weak and "torch" not in e.source and e.row in (1, 2, 3, 7, 8, 9, 10, 15, 16)]
+        return list({e.row: e for e in reversed(weak)}.values())
     return entries

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  hostile code in one line
 """Row 12: more of everything than the machine has."""
 
 from __future__ import annotations

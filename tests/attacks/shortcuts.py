@@ -1,3 +1,4 @@
+# ruff: noqa: E501  hostile code in one line
 """Row 16: calling what the task says to write."""
 
 from __future__ import annotations
@@ -35,7 +36,14 @@ for name, expression in {
     "a blocked package by importlib": "__import__('importlib').import_module('trans' + 'formers')",
     "a blocked module by its spec": "__import__('importlib.util').util.find_spec('color' + 'sys').loader",
 }.items():
-    attack(16, f"taken away: {name}", f"def total(n): return int({expression})", states={CRASHED}, says=SAYS, weak=name == "getattr")
+    attack(
+        16,
+        f"taken away: {name}",
+        f"def total(n): return int({expression})",
+        states={CRASHED},
+        says=SAYS,
+        weak=name == "getattr",
+    )
 
 TORCH = "def total(n):\n    import torch\n    torch_nn = torch.nn\n    x = torch.ones(1, 1, 2, 2)\n    y = torch.tensor([0, 1])\n"
 for name, expression in {

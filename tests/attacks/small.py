@@ -1,15 +1,27 @@
 """A small course in a folder of its own, so that attacks do not depend on any capstone and take milliseconds.
 
-Stage 1 has two tasks. Hostile code goes into the module `target` (task 1.1); `other` (task 1.2) stays right, so that its
-verdicts show whether an attack spread.
+Stage 1 has two tasks. Hostile code goes into the module `target` (task 1.1); `other` (task 1.2) stays right, so that
+its verdicts show whether an attack spread.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
+from roadmap.course import Course
+from roadmap.grading import session
+from roadmap.grading.session import Grader
+from roadmap.grading.verdict import Report
+
 STAGE = "stage1_small"
+
+TORCH_FORBIDDEN = """
+    "torch.nn.functional.scaled_dot_product_attention", "torch.nn.functional.cross_entropy", "torch.optim",
+"""
 
 SYLLABUS = f'''
 [course]
@@ -33,7 +45,7 @@ points = 60
 minutes = 10
 difficulty = 1
 lessons = ["01_small#numbers"]
-forbid = ["torch.nn.functional.scaled_dot_product_attention", "torch.nn.functional.cross_entropy", "torch.optim", "math.fsum"]
+forbid = ["math.fsum", {TORCH_FORBIDDEN}]
 
 [[stage.task]]
 id = "1.2"
@@ -95,13 +107,13 @@ def test_double_of_zero_is_zero(learner):
     expect.equal(learner.call("other.double", 0), 0)
 '''
 
-ORACLES = '''
+ORACLES = """
 CANARY = "@ORACLE@"
 
 
 def total(numbers):
     return sum(numbers)
-'''
+"""
 
 HIDDEN = '''
 from roadmap.grading import check, expect
@@ -116,14 +128,20 @@ def test_total_of_one_large_number(learner, rng):
     expect.equal(learner.call("target.total", [number]), number)
 '''
 
-MISTAKES = '''
+MISTAKES = """
 [total-leaves-out-the-last]
 task = "1.1"
 says = "The last number was left out."
 hint = "Look at where your loop ends."
-'''
+"""
 
-RIGHT_TARGET = '''
+COMMON = 'task="1.1", lesson="01_small#numbers", hints=["Look.", "Look again."], seconds=0.05'
+CHECKS_HEAD = """
+from roadmap.grading import check, expect
+
+"""
+
+RIGHT_TARGET = """
 def total(numbers):
     answer = 0
     for number in numbers:
@@ -133,19 +151,23 @@ def total(numbers):
 
 def scale(values, factor):
     return values * factor
-'''
+"""
 
-RIGHT_OTHER = '''
+RIGHT_OTHER = """
 def double(number):
     return number + number
-'''
+"""
 
 
-def write_course(root: Path, canaries: dict[str, str] | None = None) -> Path:
-    """Write the course below `root`, with its reference in `solutions`. `canaries` replaces words in oracles and hidden."""
+def write_course(root: Path, canaries: dict[str, str] | None = None, *, light: bool = False) -> Path:
+    """Write the course below `root`, with its reference in `solutions`.
+
+    `canaries` replaces words in oracles and hidden checks;
+    `light` forbids nothing of torch, which is then not imported.
+    """
     words = {"@ORACLE@": "oracle", "@HIDDEN@": "hidden", **(canaries or {})}
     files = {
-        "stages/course.toml": SYLLABUS,
+        "stages/course.toml": SYLLABUS.replace(TORCH_FORBIDDEN, "") if light else SYLLABUS,
         "checks/__init__.py": "",
         f"checks/{STAGE}/test_target.py": CHECKS_TARGET,
         f"checks/{STAGE}/test_other.py": CHECKS_OTHER,
@@ -161,6 +183,36 @@ def write_course(root: Path, canaries: dict[str, str] | None = None) -> Path:
         path.write_text(text.lstrip("\n"), encoding="utf-8")
     write_submission(root / "solutions")
     return root
+
+
+@contextlib.contextmanager
+def warm_grader(root: Path, checks: str = "", mode: str = "auto") -> Iterator[Grader]:
+    """A grader of the small course without torch, written below `root`; `checks` are further checks of task 1.1.
+
+    In `checks`, `**COMMON` stands for the declaration that they share; the catalogue reads literals only.
+    """
+    write_course(root, light=True)
+    if checks:
+        (root / "checks" / STAGE / "test_more.py").write_text(
+            CHECKS_HEAD + dedent(checks).replace("**COMMON", COMMON), encoding="utf-8"
+        )
+    old = session.CANDIDATE_LIBRARIES, session.JUDGE_LIBRARIES, os.environ.get("ROADMAP_ISOLATION")
+    session.CANDIDATE_LIBRARIES = session.JUDGE_LIBRARIES = ("numpy",)
+    os.environ["ROADMAP_ISOLATION"] = mode
+    try:
+        course = Course.load(root)
+        with Grader(course, course.stage(1)) as grader:
+            yield grader
+    finally:
+        session.CANDIDATE_LIBRARIES, session.JUDGE_LIBRARIES = old[:2]
+        os.environ.pop("ROADMAP_ISOLATION")
+        if old[2] is not None:
+            os.environ["ROADMAP_ISOLATION"] = old[2]
+
+
+def states(report: Report) -> dict[str, str]:
+    """The states of a report by the name of the check, shortened to what follows `test_`."""
+    return {check.id.partition("::test_")[2]: str(check.state) for check in report.checks}
 
 
 def write_submission(root: Path, target: str = RIGHT_TARGET, files: dict[str, str | bytes] | None = None) -> Path:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  hostile code in one line
 """Rows 3, 5 and 8: changing the judge's tools, the report, and the list of checks."""
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ attack(
 attack(
     5,
     "written in __del__",
-    WRITE + "class Late:\n    def __del__(self): mark()\nlate = Late()\ndef total(n):\n    global late\n    late = 0\n    return 0",
+    WRITE
+    + "class Late:\n    def __del__(self): mark()\nlate = Late()\ndef total(n):\n    global late\n    late = 0\n    return 0",
     needs="landlock",
     after=checks_unchanged,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.attacks.attack import Attack
@@ -14,17 +12,19 @@ CASES = [(mode, entry) for mode in MODES for entry in selected(mode)]
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, int], Outcome]]:
+def outcomes(request: pytest.FixtureRequest) -> dict[int, Outcome]:
     """The outcomes of all attacks that were asked for, run side by side: most of them wait for a limit."""
-    wanted = {item.callspec.params["index"] for item in request.session.items if hasattr(item, "callspec")
-              and item.path == request.path and "index" in item.callspec.params}  # fmt: skip
+    mine = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    wanted = {item.callspec.params["index"] for item in mine}
     found: dict[int, Outcome] = {}
     for mode, libraries in MODES.items():
-        entries = {index: entry for index, (its_mode, entry) in enumerate(CASES) if its_mode == mode and index in wanted}
+        entries = {
+            index: entry for index, (its_mode, entry) in enumerate(CASES) if its_mode == mode and index in wanted
+        }
         if entries:
             with World(mode, libraries) as world:
                 found |= zip(entries, world.run_all(list(entries.values())), strict=True)
-    yield found
+    return found
 
 
 @pytest.mark.slow

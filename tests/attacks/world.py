@@ -199,13 +199,13 @@ class World:
             return "the report was overwritten"
         if (self.root / "cache" / "artifacts" / "model.bin").read_text() != "weights":
             return "the model cache was overwritten"
-        marks = [path for path in self.root.rglob("MARK*")]
+        marks = list(self.root.rglob("MARK*"))
         return f"files were written: {marks}" if marks else None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attack went. `problem` is None when it was withstood (or, for a known gap, when it got past as written)."""
+    """How an attack went. `problem` is None when it was withstood, or for a known gap when it got past as written."""
 
     attack: Attack
     problem: str | None

@@ -189,6 +189,7 @@ def test_a_broken_rule_is_found(course: Course, rule: str, old: str | None, new:
         "address = 'http://localhost:8000/v1/messages'",
         "path = '/v1/messages'",
         "%time 1 + 1",
+        "rest = (\n    7\n    % 3\n    != 2\n)",
     ],
 )
 def test_what_is_seeded_and_local_is_no_error(course: Course, code: str) -> None:

@@ -151,7 +151,12 @@ class CandidateBase:
         control = socket.socket(fileno=fds[0])
         limits = Limits(memory_mb=request["memory_mb"])
         keeper = Keeper(
-            control, self._layers, limits, self._hidden, request["scratch"], lambda: self.candidate(request, fds, limits)
+            control,
+            self._layers,
+            limits,
+            self._hidden,
+            request["scratch"],
+            lambda: self.candidate(request, fds, limits),
         )
         keeper.run()
 

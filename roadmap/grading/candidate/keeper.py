@@ -1,6 +1,6 @@
 """Outside the sandbox, one keeper for each candidate: starts it, watches its memory and disk, ends it, says how.
 
-The keeper stays in the candidate's network namespace but outside its process namespace: the learner's code never sees it.
+The keeper stays in the candidate's network namespace but outside its process namespace: learners' code never sees it.
 It is trusted; so it also binds sockets inside that network and makes connections into it, and passes them out.
 """
 
@@ -242,7 +242,7 @@ def fresh_descriptors(stdin: int | None, stdout: int, stderr: int, wire_fd: int 
     for target, fd in enumerate(high):
         os.dup2(fd, target)
     os.closerange(len(sources), 65536)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  open as long as the process
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115  open as long as the process
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115  open as long as the process
     return None if wire_fd is None else 3

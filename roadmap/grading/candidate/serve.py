@@ -1,6 +1,6 @@
 """Inside the sandbox: answer the judge's calls with plain data, for as long as the judge asks.
 
-This code shares its process with the learner's, so nothing it says is trusted; only the values it carries can earn points.
+This code shares its process with the learner's: nothing it says is trusted, and only the values it carries earn points.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import runpy
 import socket
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -58,7 +59,7 @@ class Server:
                 os._exit(0)
             self._request = request["id"]
             answer = self._answer(request)
-            with contextlib.suppress(BaseException):  # what was printed belongs to this call; the stream is the learner's
+            with contextlib.suppress(BaseException):  # the stream is the learner's to break
                 sys.stdout.flush()
             self._reply(answer)
 
@@ -73,6 +74,9 @@ class Server:
 
     def _reply(self, answer: dict[str, Any]) -> None:
         answer["id"] = self._request
+        for stream in (sys.stdout, sys.stderr):  # what a call printed belongs to that call's report
+            with contextlib.suppress(BaseException):
+                stream.flush()
         try:
             data = wire.encode(answer)
         except WireError as error:
@@ -98,7 +102,9 @@ class Server:
         source = request["source"]
         namespace = self._probes.get(source)
         if namespace is None:
-            namespace = {"__name__": "probes", "__file__": "<probes>"}
+            module = types.ModuleType("probes")
+            sys.modules["probes"] = module  # dataclasses look their module up
+            namespace = vars(module)
             exec(compile(source, "<probes>", "exec", dont_inherit=True), namespace)
             self._probes[source] = namespace
         probe = namespace[request["name"]]

@@ -1,7 +1,7 @@
 """A filter on system calls, for doors that neither namespaces nor Landlock close.
 
 Unix sockets with a path reach the host's services through any network namespace; vsock reaches the machine below;
-memory in anonymous files and in System V segments is charged to nobody; key rings belong to the user, not to the process.
+memory in anonymous files and in System V segments is charged to nobody; key rings belong to the user.
 Source: Linux documentation, userspace-api/seccomp_filter. A machine of another kind than the two below goes without.
 """
 
@@ -36,7 +36,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]  # noqa: RUF012
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
 
 
 def apply(*, internet: bool) -> bool:

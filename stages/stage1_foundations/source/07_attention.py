@@ -169,8 +169,8 @@ style.show(
     caption="Random queries and keys. Unscaled, one key takes nearly everything as heads get wider and the slope that "
     "training needs dies away. Divided by d, all keys look alike (dotted: 1/16). Divided by the root, width does not "
     "matter.",
-    alt="Two line plots over d from 4 to 1024. Left, the largest weight: unscaled rises to 0.98, root-scaled stays "
-    "near 0.3, d-scaled falls to 1/16. Right, the slope: unscaled falls towards 0, the other two stay above 0.8.",
+    alt="Two line plots over d from 4 to 1024. Left, the largest weight: unscaled rises to 0.96, root-scaled stays "
+    "near 0.24, d-scaled falls to 1/16. Right, the slope: unscaled falls to 0.06, the other two stay near 0.9.",
 )
 
 # %% [markdown]
@@ -235,7 +235,7 @@ for name, mask in {"4 queries, 4 keys": square, "2 queries, 4 keys": causal_by_l
 #
 # A **padding mask** hides the filler that makes sequences of a batch equally long. It depends on the sequence and not
 # on the query, so its shape is `(batch, 1, 1, keys)`: the ones stand for heads and queries, and broadcasting does the
-# rest. `&` combines the two.
+# rest. `&` combines the two. Padding may stand on the right or on the left; anything else is an error.
 
 # %% tags=["stable"]
 lengths = torch.tensor([4, 2])  # real tokens in each of two sequences, padded to 4
@@ -351,9 +351,9 @@ assert [row[1:] for row in rows] == [["nan", "NaN"], ["3.33", "finite"], ["0.0",
 
 # %%
 passage = (
-    "Attention lets every token read the tokens before it. Each token sends out a query, and every earlier token "
-    "offers a key and a value. The query is compared with the keys, the comparison becomes a set of weights, and the "
-    "answer is the weighted mean of the values."
+    "The storms delayed the ferry, and nobody on the pier knew for how long. A woman with two suitcases asked the man "
+    "in the kiosk whether the evening boat would sail. He shrugged and sold her a map of the island. By six the wind "
+    "had dropped, the lights came on along the harbour wall, and a horn sounded from somewhere behind the rain."
 )
 ids = tokenizer(passage, return_tensors="pt").input_ids  # (1, n)
 n = ids.shape[1]
@@ -420,7 +420,8 @@ assert per_token["3 (grouped, SmolLM2)"] == 23_040
 
 # %% [markdown]
 # On the model's own weights: the queries, keys and values of layer 0, one head after another in a loop, against
-# PyTorch. A count of query heads that is no multiple of the key/value heads is an error here too.
+# PyTorch. A count of query heads that is no multiple of the key/value heads is an error here too. A mask is laid on the
+# scores of the *query* heads: (queries, keys) for all alike, or (heads, queries, keys) with a slice for each.
 
 # %%
 tensors = model.state_dict()
@@ -469,7 +470,7 @@ print(
 def influence(mask, layers=2, d=8):
     """(n, n): the size of the derivative of output i by input j, through random attention layers."""
     generator = torch.Generator().manual_seed(1)
-    projections = torch.randn(layers, 3, d, d, generator=generator) / math.sqrt(d)
+    projections = torch.randn(layers, 3, d, d, generator=generator) / (2 * math.sqrt(d))
     start = torch.randn(len(mask), d, generator=generator)
 
     def stack(x):
@@ -492,7 +493,7 @@ for (above, below), (name, mask) in zip(axes.T, families.items(), strict=True):
     moved = influence(mask)
     assert torch.equal(moved > 1e-7, mask)  # what the mask allows does move, nothing else does
     above.imshow(mask, vmin=0, vmax=1)
-    below.imshow(moved, vmin=0, vmax=1.5)
+    below.imshow(moved.sqrt(), vmin=0)  # the root lets small influences show
     above.set(title=name, xticks=[], yticks=[])
     below.set(xticks=[], yticks=[], xlabel="source | target" if name == "encoder-decoder" else "input token")
     above.grid(False), below.grid(False)
@@ -517,7 +518,7 @@ style.show(
 # Decoders won the market because one objective, the next token, turned out to cover the other tasks, and because a
 # cache makes their answers cheap: an earlier token never changes when a later one arrives.
 #
-# ### What if we take the mask away?
+# ### What if we take the mask away? <a id="what-if"></a>
 #
 # SmolLM2 is a decoder. It never saw a future token, in training or since. Now we feed it the passage without a mask, so
 # that each token can see the next one, the very answer it is asked for.
@@ -584,25 +585,18 @@ assert torch.allclose(rms_norm(pair, ones), functional.rms_norm(pair, (2,), ones
 # cures the vanishing that [lesson 5](05_sequences.ipynb#vanishing-gradients) measured.
 
 # %%
-figure, axis = plt.subplots(figsize=(8.6, 2.7))
-axis.annotate("", (10.3, 0), (0, 0), arrowprops={"arrowstyle": "-|>", "lw": 3, "color": style.GREY})
-for start, names in ((0.7, ["norm 1", "attention"]), (5.5, ["norm 2", "feed-forward"])):
-    for step, (name, colour) in enumerate(zip(names, (style.SKY, style.BLUE), strict=True)):
+figure, axis = plt.subplots(figsize=(8.6, 2.5))
+axis.annotate("", (10.2, 0), (0, 0), arrowprops={"arrowstyle": "-|>", "lw": 3, "color": style.GREY})
+for start, names in ((0.7, ("norm 1", "attention")), (5.5, ("norm 2", "feed-forward"))):
+    axis.plot([start, start, start + 3.6, start + 3.6], [0, 1.2, 1.2, 0.5], color=style.GREY, linewidth=1.5)
+    axis.annotate("", (start + 3.6, 0.22), (start + 3.6, 0.6), arrowprops={"arrowstyle": "-|>", "color": style.GREY})
+    for place, name, colour, ink in ((0.95, names[0], style.SKY, "black"), (2.5, names[1], style.BLUE, "white")):
         box = {"boxstyle": "round,pad=0.45", "facecolor": colour, "edgecolor": "none"}
-        ink = "white" if step else "black"
-        axis.text(start + 0.75 + 1.75 * step, 1.2, name, ha="center", va="center", bbox=box, color=ink)
-    arrow = {"arrowstyle": "-|>", "lw": 1.5, "color": style.GREY}
-    axis.annotate(
-        "", (start + 0.1, 1.2), (start, 0), arrowprops=arrow | {"connectionstyle": "angle,angleA=0,angleB=90"}
-    )
-    axis.annotate(
-        "", (start + 3.8, 0.2), (start + 3.3, 1.2), arrowprops=arrow | {"connectionstyle": "angle,angleA=0,angleB=90"}
-    )
-    axis.text(
-        start + 3.8, 0, "+", ha="center", va="center", fontsize=15, bbox={"boxstyle": "circle", "facecolor": "white"}
-    )
-axis.text(0.1, -0.45, "residual stream x", va="center")
-axis.set(xlim=(0, 10.5), ylim=(-0.8, 1.9))
+        axis.text(start + place, 1.2, name, ha="center", va="center", color=ink, bbox=box)
+    circle = {"boxstyle": "circle", "facecolor": "white"}
+    axis.text(start + 3.6, 0, "+", ha="center", va="center", fontsize=14, bbox=circle)
+axis.text(0.1, -0.45, "residual stream x")
+axis.set(xlim=(0, 10.4), ylim=(-0.6, 1.7))
 axis.axis("off")
 style.show(
     figure,
@@ -692,7 +686,7 @@ assert difference < 1e-2
 # %% [markdown]
 # The last two lines of `block` are a transformer layer. Ours is the model.
 #
-# **Predict.** Eleven faults follow, each a mistake that people make when they write this. How many of them raise an
+# **Predict.** Twelve faults follow, each a mistake that people make when they write this. How many of them raise an
 # exception? Which does the least harm? A model that knows nothing scores $\ln 49152 = 10.8$ nats.
 
 # %%
@@ -719,27 +713,33 @@ figure, axis = plt.subplots(figsize=(7.6, 4.4))
 colours = {"as published": style.GREEN, "no causal mask": style.ORANGE}
 axis.barh(ranked, [losses[name] for name in ranked], color=[colours.get(name, style.BLUE) for name in ranked])
 axis.axvline(ignorant, color=style.GREY, linestyle="--", linewidth=1)
-axis.text(ignorant + 0.4, 0.2, "knows nothing", color=style.GREY)
+axis.text(ignorant + 0.6, len(ranked) - 1.3, "a model that knows nothing", color=style.GREY)
 axis.set(xlabel="loss on the passage, nats a token", xlim=(0, max(losses.values()) * 1.12))
 for row, name in enumerate(ranked):
-    axis.text(losses[name] + 0.4, row, f"{losses[name]:.2f}", va="center")
+    axis.text(
+        losses[name] + 0.5,
+        row,
+        f"{losses[name]:.2f}",
+        va="center",
+        bbox={"fc": axis.get_facecolor(), "ec": "none", "pad": 0.5},
+    )
 style.show(
     figure,
-    caption="Twelve wirings with the same weights. Green is right. Orange is the bug that looks like progress. Most "
-    "others end beyond ignorance, and three of them look like a slightly weak model.",
-    alt="Horizontal bars of loss. No causal mask lies below the published wiring; mean subtraction equals it; values "
-    "turned, positions left out and unscaled scores lie between it and ignorance at 10.8; the other six lie around or "
-    "far above.",
+    caption="Twelve wrong wirings of the same weights. Green is right; orange is the bug that looks like progress. "
+    "Those left of the dashed line would pass for a weak model.",
+    alt="Horizontal bars of loss. No causal mask lies below the published wiring and mean subtraction equals it; six "
+    "wrong wirings lie between it and ignorance at 10.8; five lie beyond, the norm after the addition far beyond.",
 )
 assert abs(losses["mean subtracted in norms"] - right) < 0.2
 assert losses["no causal mask"] < right
-assert sum(right + 0.2 < losses[name] < ignorant - 1 for name in faults) >= 3
+assert sum(right + 0.2 < losses[name] < ignorant for name in faults) >= 4
+assert max(losses["values turned too"], losses["positions left out"]) < right + 2.2
 
 # %% [markdown]
 # None raises an exception. The shapes all fit. The least harmful one is layer normalisation in place of RMSNorm: after
-# training, the mean of these vectors is close to nothing, which is why RMSNorm could leave it out. Turned values and
-# missing scaling cost a little more than a nat; such a model would still write sentences, and nobody would suspect the
-# wiring.
+# training, the mean of these vectors is close to nothing, which is why RMSNorm could leave it out. Turned values, or no
+# positions at all, cost less than two nats or so. Such a model would still write words that fit each other, and nobody
+# would suspect the wiring.
 #
 # This is the case for comparing with a reference implementation number by number. "The output looks reasonable" cannot
 # tell these apart. The checks of task 1.5 compare numbers.
@@ -815,44 +815,55 @@ style.show(
 )
 
 # %% [markdown]
-# About 4,000. Below that length, talk of 'quadratic attention' describes a rounding error; at the 8,192 tokens this
-# model accepts, it describes two thirds of the work. Wider models break even later, since weights grow with $h^2$ and
-# scores with $h$. [Lesson 8](08_positions.ipynb#quadratic-cost) measures the seconds.
+# About 4,000, as long as the forbidden half of the scores is computed and thrown away, as here; kernels that skip it
+# break even at twice that. Below that length, talk of 'quadratic attention' describes a rounding error; at the 8,192
+# tokens this model accepts, it describes two thirds of the work. Wider models break even later, since weights grow with
+# $h^2$ and scores with $h$. [Lesson 8](08_positions.ipynb#quadratic-cost) measures the seconds.
 #
 # ## 7. Real attention maps <a id="real-maps"></a>
 #
 # SmolLM2 has 30 layers of 9 heads: 270 maps for every text. We start with a question that nobody asked: how much
 # attention goes to the first token?
 #
-# **Predict.** The passage begins with *Attention*. From the tenth token on, what share of all weights, averaged over
-# the 270 heads, lands on that first word? Evenly spread, it would be below 4%.
+# **Predict.** The passage begins with *The*. From the tenth token on, what share of all weights, averaged over the 270
+# heads, lands on that first word? Evenly spread, it would be below 4%. And if another text begins with *Attention*?
 
 # %%
-run = model(ids, output_attentions=True, output_hidden_states=True, use_cache=True)
-maps = torch.stack(run.attentions)[:, 0]  # (layer, head, query, key)
+other_text = (
+    "Attention lets every token read the tokens before it. Each token sends out a query, and every earlier token "
+    "offers a key and a value. The query is compared with the keys, the comparison becomes a set of weights, and the "
+    "answer is the weighted mean of the values."
+)
+other_ids = tokenizer(other_text, return_tensors="pt").input_ids
+
+
+def maps_of(token_ids, **options):
+    """The attention maps of one text: (layer, head, query, key)."""
+    return torch.stack(model.model(token_ids, output_attentions=True, **options).attentions)[:, 0]
+
+
+maps = maps_of(ids)
 on_first = maps[:, :, 10:, 0].mean(-1)  # (layer, head)
-even = (1 / torch.arange(11.0, n + 1)).mean().item()
-value_sizes = torch.stack([layer.values[0] for layer in run.past_key_values.layers]).norm(dim=-1)  # (layer, kv head, n)
+elsewhere = maps_of(other_ids)[:, :, 10:, 0].mean()
+even = (1 / torch.arange(11.0, n + 1)).mean()
+print(f"on 'The': {on_first.mean():.0%}   on 'Attention': {elsewhere:.0%}   spread evenly: {even:.0%}")
+print(f"heads that give 'The' more than half of their weight: {(on_first > 0.5).sum()} of 270")
+
+run = model.model(ids, output_hidden_states=True, use_cache=True)
+sizes = torch.stack([layer.values[0] for layer in run.past_key_values.layers]).norm(dim=-1)  # (layer, kv head, n)
 stream = torch.stack(run.hidden_states)[:, 0].norm(dim=-1)  # (layer + 1, n)
-print(
-    f"on the first token: {on_first.mean():.0%}, spread evenly {even:.0%}; heads that give it over half: "
-    f"{(on_first > 0.5).sum()} of 270"
-)
-relative = (value_sizes[:, :, 0] / value_sizes[:, :, 5:].mean(-1)).median()
-print(f"its value vectors, relative to those of the others: {relative:.2f}")
-print(
-    f"length of the residual stream after layer 20: {stream[20, 0]:,.0f} there, {stream[20, 5:].mean():,.0f} elsewhere"
-)
-assert on_first.mean() > 0.3 > 6 * even
+print(f"size of its values against the others', median: {(sizes[:, :, 0] / sizes[:, :, 5:].mean(-1)).median():.2f}")
+print(f"length of the stream after layer 20: {stream[20, 0]:,.0f} at 'The', {stream[20, 5:].mean():,.0f} elsewhere")
+assert min(on_first.mean(), elsewhere) > 0.3 > 6 * even
 assert stream[20, 0] > 50 * stream[20, 5:].mean()
 
 # %% [markdown]
-# More than a third, and in many heads more than half. The word has no special meaning: put another first, and it gets
-# the same. This is the **attention sink**. A softmax must spend its whole weight somewhere, and a head that has nothing
-# to say in a sentence needs a place to look. The first token is the one that every query can see. Its values are a
-# quarter of the usual size, so looking there adds almost nothing: an off switch that training invented. To build it,
-# the model inflates one position of the residual stream a hundredfold. Do not quantise such a model with one scale for
-# all positions, and do not drop the first token from a cache to save room: both break the switch.
+# A third or more, whatever the word, and in many heads more than half. This is the **attention sink**. A softmax must
+# spend its whole weight somewhere, and a head that has nothing to say about a sentence needs a place to look. The first
+# token is the one that every query can see. Its values are a quarter of the usual size, so looking there adds almost
+# nothing: an off switch that training invented. To build it, the model inflates one position of the residual stream a
+# hundredfold. Do not quantise such a model with one scale for all positions, and do not drop the first token from a
+# cache to save room: both break the switch.
 #
 # ### The head that finds the ferry
 #
@@ -899,13 +910,12 @@ assert hit[best, ~fit].mean() > 0.85
 # %%
 ferry = tokenizer("The storms delayed the ferry because it was old.", return_tensors="pt").input_ids
 ferry_words = [tokenizer.decode([i]).strip() for i in ferry[0]]
-ferry_maps = torch.stack(model(ferry, output_attentions=True).attentions)[:, 0]
+ferry_maps = maps_of(ferry)
 
 generator = torch.Generator().manual_seed(0)
 half = torch.randint(1000, 40_000, (1, 30), generator=generator)
 twice = torch.cat([half, half], dim=1)  # 30 random tokens, then the same 30 again
-twice_run = model(twice, output_attentions=True)
-twice_maps = torch.stack(twice_run.attentions)[:, 0]
+twice_maps = maps_of(twice)
 
 
 def strongest(scores, count=1):
@@ -916,7 +926,8 @@ def strongest(scores, count=1):
 previous = strongest(maps.diagonal(offset=-1, dim1=2, dim2=3)[..., 9:].mean(-1))[0]
 sink = strongest(on_first)[0]
 # An induction head: at the second occurrence of a token it looks at what followed the first one, 29 places back.
-inducing = strongest(twice_maps.diagonal(offset=-29, dim1=2, dim2=3)[..., 1:].mean(-1), 10)
+induction = twice_maps.diagonal(offset=-29, dim1=2, dim2=3)[..., 1:].mean(-1)  # (layer, head)
+inducing = strongest(induction, 10)
 
 figure, axes = plt.subplots(1, 4, figsize=(11, 3.3))
 pictures = [
@@ -932,33 +943,77 @@ for axis, (title, (layer, head), where) in zip(axes, pictures, strict=True):
     if where is ferry_maps:
         axis.set_xticks(range(len(ferry_words)), ferry_words, rotation=90, fontsize=7)
         axis.set_yticks(range(len(ferry_words)), ferry_words, fontsize=7)
+row = ferry_words.index("it")
+axes[0].plot(
+    [-0.5, row + 0.5, row + 0.5, -0.5, -0.5],
+    [row - 0.5, row - 0.5, row + 0.5, row + 0.5, row - 0.5],
+    color="white",
+    lw=1,
+)
 axes[0].set(ylabel="query")
 style.show(
     figure,
-    caption="Four heads of SmolLM2, named by layer and head. The first three read the sentence of the ferry; the last "
-    "reads 30 random tokens twice, and at each repeated token looks at what came after it the first time.",
+    caption="Four heads of SmolLM2, named by layer and head. The first three read the sentence of the ferry (framed: "
+    "the row of *it*); the last reads 30 random tokens twice, and at each repeated token looks at what came after it "
+    "the first time.",
     alt="Four attention maps, lower triangles. The pronoun head has weight from 'it' on 'ferry' and little on "
     "'storms'. The sink head is one bright column at the first token. The previous-token head is a bright line under "
     "the diagonal. The induction head is a bright line 29 places under the diagonal, in the lower half only.",
 )
 it_row = ferry_maps[pronoun_head[0], pronoun_head[1], ferry_words.index("it")]
+assert it_row[0] > 0.4
+assert it_row[3] > 2 * it_row[4] > 2 * it_row[1]  # the, ferry, storms
 print({word: round(w, 2) for word, w in zip(ferry_words, it_row.tolist(), strict=True) if w > 0.005})
 
 # %% [markdown]
-# Look at the numbers of the pronoun head, not only at the picture: the ferry gets more than the storms, but both get
-# less than the sink, and the head is one of 270. A map shows where a head looks. It does not show that the model uses
-# what it sees. For that you must interfere.
+# Look at the numbers of the pronoun head, not only at its picture. *Ferry* beats *storms*, as it should; but the
+# article before *ferry* gets more than twice as much, the sink gets half of everything, and the head is one of 270. A
+# map shows where a head looks. It does not show that the model uses what it sees. For that you must interfere.
 #
 # ### Who looked ahead?
 #
-# The **induction head** in the last panel is the riddle's suspect. Its rule: *find the token that came after an earlier
-# copy of me, and say it again.* In a text of random tokens it is the only rule that helps. How does it find that place?
-# It looks for a key that says 'the token before me was the same as you', a message that the previous-token head has
-# written there.
+# Back to the riddle of section [4](#what-if). The **induction head** in the last panel is a suspect. Its rule: *find
+# the token that came after an earlier copy of me, and say it again.* In a text of random tokens no other rule helps.
+# How does it find that place? It looks for a key that says 'the token before me was the same as you', a note that a
+# previous-token head has left there.
 #
-# Now take the mask away. Which key says 'the token before me was you'? **The next token.** The head that copies from
-# the past would point straight at the answer. A guess like this can be tested: silence the ten strongest induction
-# heads, chosen on random tokens, and measure the passage again. As a control, silence ten others from the same layers.
+# Now take the mask away. Which key says 'the token before me was you'? **The next token.** A head that copies from the
+# past would point straight at the answer.
+#
+# That is a guess. First test: rank the heads by how much they look at the next token, on the other text without a mask,
+# and compare with the ranking by induction, on random tokens under the mask. Two texts, two masks, nothing in common
+# but the heads.
+#
+# **Predict.** If the two rankings had nothing to do with each other, how many of the ten strongest would they share, of
+# 270?
+
+# %%
+free = torch.zeros(1, 1, other_ids.shape[1], other_ids.shape[1])
+free_maps = maps_of(other_ids, attention_mask=free)  # nothing added to any score: no mask
+looks_ahead = free_maps.diagonal(offset=1, dim1=2, dim2=3).mean(-1)  # (layer, head)
+peeking = strongest(looks_ahead, 10)
+shared = set(peeking) & set(inducing)
+
+figure, axis = plt.subplots(figsize=(5.6, 3.8))
+axis.scatter(induction.flatten(), looks_ahead.flatten(), s=14, alpha=0.6)
+for rank, (layer, head) in enumerate(sorted(shared, key=lambda where: looks_ahead[where])):
+    spot = induction[layer, head], looks_ahead[layer, head]
+    place = {"xytext": (5, -3), "ha": "left"} if rank % 2 else {"xytext": (-5, -3), "ha": "right"}
+    axis.annotate(f"{layer}.{head}", spot, textcoords="offset points", fontsize=8, **place)
+axis.set(xlabel="induction, on random tokens, causal mask", ylabel="weight on the next token, no mask")
+style.show(
+    figure,
+    caption=f"270 heads. Those that copy from the past are those that look ahead when they can: of the ten strongest "
+    f"by each measure, {len(shared)} are the same (named).",
+    alt="Scatter plot of 270 dots. Most lie near the origin; a band rises to the upper right, the named heads at its "
+    "end.",
+)
+print(f"shared: {len(shared)} of 10; expected by chance: {10 * 10 / 270:.1f}")
+assert len(shared) >= 5
+
+# %% [markdown]
+# Second test: interfere. Silence the ten heads that looked ahead *on the other text*, and measure the loss on the
+# passage. As a control, silence ten random heads of the same layers, three times.
 
 # %%
 import random
@@ -969,10 +1024,10 @@ def silenced(heads, mask):
     hooks = []
     for layer in {layer for layer, _ in heads}:
 
-        def zero(module, inputs, mine=tuple(h for where, h in heads if where == layer)):
+        def zero(module, inputs, mine=tuple(head for where, head in heads if where == layer)):
             mixed = inputs[0].clone()  # (1, n, heads * 64)
-            for h in mine:
-                mixed[..., h * config.head_dim : (h + 1) * config.head_dim] = 0
+            for head in mine:
+                mixed[..., head * config.head_dim : (head + 1) * config.head_dim] = 0
             return (mixed,)
 
         hooks.append(model.model.layers[layer].self_attn.o_proj.register_forward_pre_hook(zero))
@@ -983,31 +1038,33 @@ def silenced(heads, mask):
             hook.remove()
 
 
-near = sorted({layer for layer, _ in inducing})
-others = [(layer, h) for layer in near for h in range(9) if (layer, h) not in inducing]
-controls = [random.Random(seed).sample(others, 10) for seed in range(3)]
+near = sorted({layer for layer, _ in peeking})
+rest = [(layer, head) for layer in near for head in range(9) if (layer, head) not in {*peeking, *inducing}]
 results = {
-    "nothing silenced": (with_mask, without_mask),
-    "10 induction heads": (silenced(inducing, causal), silenced(inducing, everything)),
-    **{f"10 others, draw {i + 1}": (silenced(c, causal), silenced(c, everything)) for i, c in enumerate(controls)},
+    "nothing": (with_mask, without_mask),
+    "the 10 that looked ahead": (silenced(peeking, causal), silenced(peeking, everything)),
 }
+for draw in range(3):
+    chosen = random.Random(draw).sample(rest, 10)
+    results[f"10 others, draw {draw + 1}"] = silenced(chosen, causal), silenced(chosen, everything)
 style.table(
     [[name, masked, free] for name, (masked, free) in results.items()],
     columns=["silenced", "loss, causal mask", "loss, no mask"],
     digits=2,
-    caption="Silencing the induction heads costs nothing on an honest reading and destroys the cheating.",
+    caption="Silencing ten heads costs nothing on an honest reading and takes most of the cheating away.",
 )
-honest, cheating = results["10 induction heads"]
+honest, cheating = results["the 10 that looked ahead"]
 assert abs(honest - with_mask) < 0.3
-assert cheating - without_mask > 1.0
-assert cheating > max(free for name, (_, free) in results.items() if "others" in name) + 0.7
+assert cheating - without_mask > 0.5 * (with_mask - without_mask)
+assert cheating > max(free for name, (_, free) in results.items() if "others" in name) + 0.5
 
 # %% [markdown]
-# The controls change little. Without the ten induction heads, most of the advantage of seeing the answer is gone, while
-# the honest loss does not move. Ten of 270 heads, found on random tokens, explain what happened on prose with the mask
-# removed.
+# Without ten heads of 270, most of the advantage of seeing the answer is gone, while the honest loss does not move. The
+# controls do far less. The riddle is solved as well as such riddles are: these heads carry most of the copying. Not all
+# of it: some advantage remains. Exercise 5 tries a worse choice of heads.
 #
-# That is the difference between a map and an explanation: the explanation predicted an experiment.
+# Keep the order of work. The map suggested an explanation, the explanation predicted two experiments, and each had a
+# control that could have refuted it.
 #
 # ## 8. Reading the paper <a id="the-paper"></a>
 #
@@ -1034,7 +1091,7 @@ encoder = STACK * (attention_part + inner_part + 2 * 2 * D)  # two norms of two 
 decoder = STACK * (2 * attention_part + inner_part + 3 * 2 * D)  # self-attention and cross-attention
 base = TOKENS * D + encoder + decoder  # one matrix for both embeddings and the output, section 3.4
 print(f"counted {base / 1e6:.1f} million, Table 3 says 65")
-assert 62e6 < base < 66e6
+assert abs(base / 65e6 - 1) < 0.04
 
 style.table(
     [
@@ -1043,7 +1100,7 @@ style.table(
         ["width of the stream", "512", str(h)],
         ["heads: query, key/value", "8, 8", f"{config.num_attention_heads}, {config.num_key_value_heads}"],
         ["norm", "layer norm, after the addition", "RMSNorm, before each half"],
-        ["feed-forward", "ReLU, 2 matrices, 2,048", f"SwiGLU, 3 matrices, {m:,}"],
+        ["feed-forward", "ReLU, 2 matrices, 2,048", f"SwiGLU, 3 matrices, {config.intermediate_size:,}"],
         ["positions", "sinusoids added to the embedding", "queries and keys turned (RoPE)"],
         ["biases, dropout", "yes, 0.1", f"{'yes' if config.attention_bias else 'no'}, {config.attention_dropout}"],
         ["vocabulary", "37,000 BPE", f"{vocabulary:,} byte-level BPE"],
@@ -1053,7 +1110,7 @@ style.table(
 )
 
 # %% [markdown]
-# Within three per cent; the paper does not say exactly how large its vocabulary was. Everything around the attention
+# Within four per cent; the paper gives its vocabulary as *about* 37,000. Everything around the attention
 # was replaced. Attention was not.
 #
 # ## Recap
@@ -1064,10 +1121,11 @@ style.table(
 # - Split heads by view and swap; neighbours share a key/value head (section 3).
 # - Encoder, decoder and encoder-decoder are three masks. Without its mask, SmolLM2's loss fell by more than half
 #   (section 4).
-# - A block adds to the stream what it reads from a normalised copy. Eleven wrong wirings raised no exception (section
+# - A block adds to the stream what it reads from a normalised copy. Twelve wrong wirings raised no exception (section
 #   5).
 # - Scores cost more than the weights from about 3,900 tokens on (section 6).
-# - A third of all attention goes to the first token, and ten induction heads explain the cheating (section 7).
+# - A third of all attention goes to the first token. The heads that copy from the past are those that cheat (section
+#   7).
 #
 # ## Exercises
 # **1. (5 min)** Back to the paper example. *They* looks for a noun in the plural: its query is (2, 0, 2, 0). How much
@@ -1116,7 +1174,7 @@ def exercise_2(answer):
         return "Not attempted: a causal mask with a second condition."
     for queries, count, window in ((4, 4, 2), (2, 5, 3), (3, 3, 9), (1, 6, 1)):
         got = answer(queries, count, window)
-        assert isinstance(got, torch.Tensor) and got.dtype == torch.bool, "Not yet: return a bool tensor."
+        assert getattr(got, "dtype", None) == torch.bool, "Not yet: return a bool tensor."
         assert got.shape == (queries, count), f"Not yet: the shape is {tuple(got.shape)}, not {(queries, count)}."
         for i in range(queries):
             token = count - queries + i
@@ -1202,7 +1260,7 @@ def exercise_4(answer):
     assert torch.allclose(got, torch.tensor([0.5, 0.5])), f"Not yet: {got.tolist()} for two scores of 10,000."
     got = answer(torch.full((2, 3), -math.inf))
     assert torch.equal(got, torch.zeros(2, 3)), f"Not yet: {got.tolist()} for rows of -inf."
-    return "Right. No row can be blind now, and no weight must be parked. Some recent models are trained this way."
+    return "Right. No row is blind now, and no weight must be parked. Some recent models learn such a term."
 
 
 exercise_4(your_answer_4)
@@ -1225,23 +1283,23 @@ exercise_4(your_answer_4)
 #
 # </details>
 #
-# **5. (15 min)** Which head of SmolLM2 looks at the *current* token the most? Use `maps` (layer, head, query, key),
-# average over the queries from the tenth on, and give (layer, head).
+# **5. (15 min)** Choose the heads to silence by `induction` instead of `looks_ahead`, and silence the 20 strongest.
+# Give the two losses on the passage, under the causal mask and without a mask, as a pair. Before you run it: will the
+# second be higher or lower than for the ten heads of the text?
 
 # %%
-your_answer_5 = None  # a pair of integers
+your_answer_5 = None  # (loss with the causal mask, loss without a mask)
 
 
 def exercise_5(answer):
     if answer is None:
-        return "Not attempted: a diagonal of maps."
-    on_self = torch.stack([maps[:, :, i, i] for i in range(10, n)]).mean(0)
-    want = strongest(on_self)[0]
-    got = tuple(int(x) for x in answer)
-    assert got == want, (
-        f"Not yet: {got} gives {on_self[got]:.2f} to the current token; another gives {on_self[want]:.2f}."
-    )
-    return f"Right: {on_self[want]:.0%}. Such a head moves little between tokens: most of its work is local."
+        return "Not attempted: strongest() and silenced() do the work."
+    assert len(answer) == 2, "Not yet: give two losses."
+    heads = strongest(induction, 20)
+    want = silenced(heads, causal), silenced(heads, everything)
+    for name, got, right in zip(("causal mask", "no mask"), answer, want, strict=True):
+        assert abs(got - right) < 0.05, f"Not yet: {got:.2f} for the loss with {name}. Rank by `induction`, take 20."
+    return f"Right: {want[0]:.2f} and {want[1]:.2f}. Twice as many heads, chosen by a proxy: compare with the table."
 
 
 exercise_5(your_answer_5)
@@ -1249,17 +1307,19 @@ exercise_5(your_answer_5)
 # %% [markdown]
 # <details><summary>Nudge</summary>
 #
-# The cell that found the previous-token head needs two changes.
+# `silenced` takes a list of heads and a mask; `strongest` makes the list.
 #
 # </details>
 # <details><summary>Approach</summary>
 #
-# `maps.diagonal(dim1=2, dim2=3)` has the shape (layer, head, n). Slice the last dimension and average it.
+# One list, two calls: once with `causal`, once with `everything`.
 #
 # </details>
 # <details><summary>Worked answer</summary>
 #
-# `strongest(maps.diagonal(dim1=2, dim2=3)[..., 10:].mean(-1))[0]`
+# `heads = strongest(induction, 20)`, then `silenced(heads, causal), silenced(heads, everything)`. A proxy that
+# correlates with the cause picks some of the right heads and misses others. Choose by what you want to explain, on
+# other data.
 #
 # </details>
 #

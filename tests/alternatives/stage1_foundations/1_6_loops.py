@@ -50,8 +50,12 @@ def top_p_filter(logits: Tensor, p: float) -> Tensor:
 def min_p_filter(logits: Tensor, min_p: float) -> Tensor:
     if not 0 <= min_p <= 1:
         raise ValueError("min_p must be between 0 and 1")
+
     # Relative to the highest, whose weight is 1.
-    return each_row(lambda row: [x if w >= min_p else -math.inf for x, w in zip(row, weights(row), strict=True)], logits)
+    def change(row: list[float]) -> list[float]:
+        return [x if weight >= min_p else -math.inf for x, weight in zip(row, weights(row), strict=True)]
+
+    return each_row(change, logits)
 
 
 def apply_repetition_penalty(logits: Tensor, previous: Sequence[int], penalty: float) -> Tensor:

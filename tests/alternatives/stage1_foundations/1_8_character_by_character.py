@@ -84,7 +84,7 @@ class Stream:
         self.over = token in self.ends or len(self.tokens) >= self.limit
         text, stopped = self.show(token, token in self.ends, self.over)
         self.over = self.over or stopped
-        return Step(token=token, text=text, logprob=float(logprob))  # noqa: F821
+        return Step(token=token, text=text, logprob=float(logprob))
 
 
 def generate(
@@ -104,7 +104,7 @@ def generate(
         raise ValueError("max_new_tokens is negative")
     if len(stop_strings) > 0 and decoder is None:
         raise ValueError("stop strings need a decoder")
-    params = params or SamplingParams()  # noqa: F821
+    params = params or SamplingParams()
     generator = torch.Generator()
     generator.manual_seed(seed)
     stops = StopStrings(stop_strings)
@@ -120,7 +120,7 @@ def generate(
         step,
         prompt,
         max_new_tokens,
-        lambda scores, previous: next_token(scores, previous, params, generator),  # noqa: F821
+        lambda scores, previous: next_token(scores, previous, params, generator),
         set(stop_tokens),
         show,
     )

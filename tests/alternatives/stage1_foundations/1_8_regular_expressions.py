@@ -67,7 +67,7 @@ def generate(
     prompt: Sequence[int],
     *,
     max_new_tokens: int,
-    params=SamplingParams(),  # noqa: F821
+    params=None,
     seed: int = 0,
     stop_tokens: Sequence[int] = (),
     stop_strings: Sequence[str] = (),
@@ -77,9 +77,10 @@ def generate(
         raise ValueError("nothing to do")
     if stop_strings and decoder is None:
         raise ValueError("no decoder")
+    params = SamplingParams() if params is None else params
     source = torch.Generator().manual_seed(seed)
     watcher = StopStrings(stop_strings)
-    pairs = choices(step, list(prompt), lambda logits, previous: next_token(logits, previous, params, source))  # noqa: F821
+    pairs = choices(step, list(prompt), lambda logits, previous: next_token(logits, previous, params, source))
     for token, logits, silent, last in upto_a_stop(pairs, set(stop_tokens), max_new_tokens):
         text = ""
         if decoder is not None:
@@ -88,6 +89,6 @@ def generate(
             if last and not watcher.stopped:
                 text += watcher.flush()
         logprob = logits[token].double() - torch.logsumexp(logits.double(), dim=0)
-        yield Step(token, text, logprob.item())  # noqa: F821
+        yield Step(token, text, logprob.item())
         if watcher.stopped:
             break
