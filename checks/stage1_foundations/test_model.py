@@ -208,7 +208,7 @@ def test_attention_with_a_cache(learner, rng):
         for number, (entry, length) in enumerate(zip(appended, lengths, strict=True)):
             end = sum(lengths[: number + 1])
             span = slice(end - length, end)
-            expect.that(len(entry) == 3, "The probe's answer was tampered with.")
+            expect.that(isinstance(entry, list) and len(entry) == 3, "The probe's answer was tampered with.")
             expect.equal(entry[0], 0 if where is None else where, what="the layer given to cache.append")
             mistakes = {"cache-keys-not-turned": unturned[:, :, span]}
             what = f"the keys of call {number + 1} of cache.append"

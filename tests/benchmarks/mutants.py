@@ -1,7 +1,7 @@
 """How many small changes to the reference do the checks notice? One syntax-tree mutation at a time.
 
     python -m tests.benchmarks.mutants                  # all of stage 1; writes results/mutants.json
-    python -m tests.benchmarks.mutants --task 1.3       # one task, no file
+    python -m tests.benchmarks.mutants --task 1.3       # one task: replaces its row in the file
 
 Each mutant of a graded function runs its own task's checks until the first that does not pass. Survivors are explained
 in survivors.toml (a mutant that computes the same, or differs in what no docstring promises), or they are work to do.
@@ -179,25 +179,24 @@ def main() -> int:
                 broken.append(mutant.key)
                 print(f"grader error  {mutant.key}: {error[:300]}", flush=True)
     killed = len(chosen) - len(survivors)
-    rows = {}
-    for task in dict.fromkeys(m.task for m in chosen):
-        total = sum(m.task == task for m in chosen)
-        rows[task] = {"mutants": total, "killed": total - sum(m.task == task for m in survivors)}
     unexplained = [m.key for m in survivors if m.key not in explained]
     print(f"{killed} of {len(chosen)} killed ({killed / len(chosen):.1%}); {len(unexplained)} survivors unexplained")
-    if not options.task:
-        record.write(
-            "mutants",
-            {
-                "mutants": len(chosen),
-                "killed": killed,
-                "rate": round(killed / len(chosen), 4),
-                "tasks": rows,
-                "explained": {m.key: explained[m.key] for m in survivors if m.key in explained},
-                "unexplained": unexplained,
-                "grader_errors": broken,
-            },
-        )
+    # Each task's row is replaced by its newest run; the totals are of all rows.
+    tasks = record.read("mutants")["tasks"] if (record.RESULTS / "mutants.json").exists() else {}
+    for task in dict.fromkeys(m.task for m in chosen):
+        left = [m.key for m in survivors if m.task == task]
+        total = sum(m.task == task for m in chosen)
+        tasks[task] = {
+            "commit": record.commit(),
+            "mutants": total,
+            "killed": total - len(left),
+            "explained": {key: explained[key] for key in left if key in explained},
+            "unexplained": [key for key in left if key not in explained],
+        }
+    totals = {name: sum(row[name] for row in tasks.values()) for name in ("mutants", "killed")}
+    rate = round(totals["killed"] / totals["mutants"], 4)
+    rows = {task.id: tasks[task.id] for task in stage.tasks if task.id in tasks}
+    record.write("mutants", {**totals, "rate": rate, "grader_errors": broken, "tasks": rows})
     return 1 if broken or killed / len(chosen) < 0.9 else 0
 
 

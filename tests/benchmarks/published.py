@@ -78,7 +78,7 @@ def table() -> str:
     banks, attacks = published["bank"], published["attacks"]
     cold, stage = speed["check_cold"]["median"], speed["stage"]
     cheap = next(value for name, value in speed.items() if name.startswith("task_"))
-    unexplained = len(mutants["unexplained"])
+    unexplained = sum(len(row["unexplained"]) for row in mutants["tasks"].values())
 
     def against(row: dict[str, Any], digits: int) -> str:
         warm, plain = row["warm"]["median"], row["plain"]["median"]

@@ -21,7 +21,7 @@ def write(name: str, data: dict[str, Any]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     record = {
         "command": " ".join(["python -m", (sys.modules["__main__"].__spec__ or _NoSpec).name, *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "cores": os.cpu_count(),
@@ -44,7 +44,9 @@ class _NoSpec:
     name = "?"
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit that is measured, marked when the working tree differs from it."""
+
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, cwd=RESULTS.parent).stdout.strip()
 
