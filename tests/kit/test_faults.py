@@ -1,3 +1,4 @@
+# ruff: noqa: E501  code in one line
 """Faults: submissions that are broken, systems that lack something, processes that are killed in the middle."""
 
 from __future__ import annotations

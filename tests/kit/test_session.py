@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roadmap.grading.session import Event, Grader
-from roadmap.grading.verdict import Report, State
+from roadmap.grading.verdict import CheckResult, Report, State
 from tests.attacks import small
 
 CHECKS = '''
@@ -126,7 +126,7 @@ def grade(grader: Grader, folder: Path, target: str, **options: object) -> Repor
     return grader.check(small.write_submission(folder, target), **options)  # type: ignore[arg-type]
 
 
-def find(report: Report, name: str):  # noqa: ANN201
+def find(report: Report, name: str) -> CheckResult:
     """One check's result."""
     return next(check for check in report.checks if check.id.endswith(f"test_{name}"))
 

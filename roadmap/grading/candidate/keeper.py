@@ -135,7 +135,7 @@ class Keeper:
     def _excess(self, top: int) -> str | None:
         """`processes` or `memory` once the candidate has more of them than allowed, swallowed errors or not."""
         allowed = self._limits.memory_mb * MEGABYTE
-        pids = _descendants(top)
+        pids = _descendants(top, self._limits.most_processes)
         if len(pids) > self._limits.most_processes:
             return "processes"
         if sum(_resident_bytes(pid) for pid in pids) <= allowed:
@@ -173,9 +173,11 @@ def _kill(pid: int, *, group: bool) -> None:
             continue
 
 
-def _descendants(top: int) -> list[int]:
-    found, waiting = [], [top]
-    while waiting:
+def _descendants(top: int, most: int = 1000) -> list[int]:
+    """The process and all below it, up to a few more than `most`: a keeper among busy hundreds has little time."""
+    found: list[int] = []
+    waiting = [top]
+    while waiting and len(found) + len(waiting) <= most:
         pid = waiting.pop()
         found.append(pid)
         try:
@@ -184,7 +186,7 @@ def _descendants(top: int) -> list[int]:
                     waiting.extend(int(child) for child in children.read().split())
         except OSError:
             continue
-    return found
+    return found + waiting
 
 
 def _resident_bytes(pid: int) -> int:

@@ -37,8 +37,6 @@ _READS_AT_ONCE = 64
 _MESSAGE_LIMIT = 4000
 _NAME_LIMIT = 200
 _MOST_FRAMES = 12
-# How much longer than its limit a call may take because the judge was busy answering the callbacks that it made.
-_CALLBACK_FACTOR = 10.0
 _MEMORY_WORDS = ("DefaultCPUAllocator", "could not create a primitive", "bad_alloc", "Cannot allocate memory")
 
 
@@ -223,7 +221,6 @@ class Candidate:
             return len(callbacks) - 1
 
         data = wire.encode(request, register)  # what cannot be sent here is the check's fault, not the answer's
-        latest = deadline + (_CALLBACK_FACTOR - 1) * limit
         try:
             wire.send(self._sock, data, deadline=deadline)
             while True:
@@ -238,7 +235,7 @@ class Candidate:
                 judging += spent
                 if judging > JUDGING_FACTOR * limit:  # a loop that asks without end never uses up its own time
                     raise wire.Timeout
-                deadline = min(deadline + spent, latest)
+                deadline += spent
                 wire.send(self._sock, wire.encode(reply), deadline=deadline)
         except wire.Timeout:
             self.discard()
