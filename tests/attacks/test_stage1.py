@@ -13,6 +13,8 @@ from roadmap.grading.verdict import State
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ["1.3", "1.4", "1.6", "1.9"]
+# What garbage gets right: it leaves its inputs alone.
+HARMLESS = {"test_the_given_logits_are_not_changed"}
 GARBAGE = {
     "None": "None",
     "an empty list": "[]",
@@ -52,7 +54,7 @@ def write(folder: Path, stage: Stage, expression: str) -> Path:
         tasks = stage.tasks_of(Path(name).stem)
         lines = ["import torch", "def garbage(*args, **kwargs):", f"    return {expression}"]
         for function in dict.fromkeys(function for task in tasks for function in task.functions):
-            owner, _, method = function.rpartition(".")
+            owner = function.rpartition(".")[0]
             lines.append(f"{owner} = type('{owner}', (), {{'__init__': lambda self, *a, **k: None}})" if owner else "")
             lines.append(f"{function} = garbage")
         (package / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -67,4 +69,5 @@ def test_garbage_fails_and_breaks_nothing(grader: Grader, stage: Stage, tmp_path
     broken = [(check.id, check.message[:300]) for check in report.checks if check.state is State.GRADER_ERROR]
     assert broken == []
     if kind not in ("what it was given", "None"):
-        assert [check.id for check in report.checks if check.state is State.PASSED] == []
+        passed = {check.id.partition("::")[2] for check in report.checks if check.state is State.PASSED}
+        assert passed <= HARMLESS

@@ -12,14 +12,17 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from roadmap.course import Course, Stage
+from roadmap.course import Course, Stage, Task
+from roadmap.course.strip import find_regions
 from roadmap.grading.session import Grader
 from roadmap.grading.verdict import State
 from tests import bank
@@ -52,12 +55,15 @@ class Mutant:
 
 
 def mutants(course: Course, stage: Stage) -> Iterator[Mutant]:
-    """Every mutant of every graded function of a stage."""
+    """Every mutant of every function of a stage's reference that the learner has to write.
+
+    A helper inside a solution region counts for the first task of its module that uses it, by name.
+    """
     for task in stage.tasks:
         text = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
         tree = ast.parse(text)
         lines = text.splitlines()
-        for name in task.functions:
+        for name in [*task.functions, *_helpers(text, tree, stage, task)]:
             function = _find(tree, name)
             left_out = _not_behaviour(function)
             for index, node in enumerate(ast.walk(function)):
@@ -70,6 +76,36 @@ def mutants(course: Course, stage: Stage) -> Iterator[Mutant]:
                     source = ast.unparse(ast.fix_missing_locations(twin))
                     line = lines[getattr(node, "lineno", function.lineno) - 1].strip()
                     yield Mutant(task.id, task.module, name, change, line, source)
+
+
+def _helpers(text: str, tree: ast.Module, stage: Stage, task: Task) -> list[str]:
+    """Functions inside solution regions that no task grades by name, and that `task` is the first to use."""
+    regions = find_regions(text)
+    graded = {name for other in stage.tasks_of(task.module) for name in other.functions}
+    found = []
+    for name, node in _functions(tree):
+        written = any(
+            r.begin <= node.lineno <= r.end or node.lineno < r.begin <= (node.end_lineno or 0) for r in regions
+        )
+        if not written or name in graded:
+            continue
+        short = name.rpartition(".")[2]
+        users = [
+            other.id
+            for other in stage.tasks_of(task.module)
+            if any(short in ast.unparse(_find(tree, function)) for function in other.functions)
+        ]
+        if (users or [stage.tasks_of(task.module)[0].id])[0] == task.id:
+            found.append(name)
+    return found
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{item.name}", item) for item in node.body if isinstance(item, ast.FunctionDef))
 
 
 def _find(tree: ast.Module, dotted: str) -> ast.FunctionDef:
@@ -149,16 +185,34 @@ def _to_pass(node: ast.AST) -> None:
             delattr(node, name)
 
 
+def _explanations(survivors: list[str], explained: dict[str, str]) -> dict[str, Any]:
+    return {
+        "explained": {key: explained[key] for key in survivors if key in explained},
+        "unexplained": [key for key in survivors if key not in explained],
+    }
+
+
 def main() -> int:
     """Run the sweep."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", default="1")
     parser.add_argument("--task", action="append")
+    parser.add_argument(
+        "--explain", action="store_true", help="run nothing; hold the stored survivors against the file"
+    )
     options = parser.parse_args()
+    explained = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))["explained"]
+    if options.explain:
+        stored = record.read("mutants")
+        for row in stored["tasks"].values():
+            left = [*row["explained"], *row["unexplained"]]
+            row |= _explanations(left, explained)
+        path = record.RESULTS / "mutants.json"
+        path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        return 0
     course = Course.load(bank.ROOT)
     stage = course.stage(options.stage)
     chosen = [m for m in mutants(course, stage) if not options.task or m.task in options.task]
-    explained = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))["explained"]
     survivors: list[Mutant] = []
     broken: list[str] = []
     with Grader(course, stage) as grader, ThreadPoolExecutor(2) as pool:
@@ -190,8 +244,7 @@ def main() -> int:
             "commit": record.commit(),
             "mutants": total,
             "killed": total - len(left),
-            "explained": {key: explained[key] for key in left if key in explained},
-            "unexplained": [key for key in left if key not in explained],
+            **_explanations(left, explained),
         }
     totals = {name: sum(row[name] for row in tasks.values()) for name in ("mutants", "killed")}
     rate = round(totals["killed"] / totals["mutants"], 4)

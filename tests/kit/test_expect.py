@@ -150,7 +150,8 @@ HOSTILE = [
     [[1, 2], "ab"], [{}] * 3, [b"a"], {"k": np.ones(3)}, [[["a" * 80] * 8] * 8] * 8,
 ]  # fmt: skip
 WANTED = [
-    1, 1.5, True, None, "text", [1, 2], [1.0], {"a": 1}, np.ones((2, 3)), torch.ones(4), [np.ones(2), np.ones(3)], NAN, [],
+    1, 1.5, True, None, "text", [1, 2], [1.0], {"a": 1}, np.ones((2, 3)), torch.ones(4), [np.ones(2), np.ones(3)], NAN,
+    [],
 ]  # fmt: skip
 
 
