@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 # Seconds that `_work` takes on the machine where the checks' `seconds` were written down.
 REFERENCE_SECONDS = 0.030
 _LIFETIME_SECONDS = 24 * 3600.0
+_MOST_STRAIN = 6.0
 
 
 def factor(state: Path) -> float:
@@ -30,6 +32,18 @@ def factor(state: Path) -> float:
         )
         partial.replace(cache)
     return max(1.0, measured)
+
+
+def strain() -> float:
+    """How many times more is running than this machine has cores, between 1 and `_MOST_STRAIN`.
+
+    A wall limit is for the learner's code, not for what else a busy machine does meanwhile.
+    """
+    try:
+        running = os.getloadavg()[0]
+    except (OSError, AttributeError):
+        return 1.0
+    return min(_MOST_STRAIN, max(1.0, running / (os.cpu_count() or 1)))
 
 
 def _work() -> float:

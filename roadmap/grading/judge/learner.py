@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .. import calibration
 from ..check import CheckSpec
 from ..errors import CandidateDied, ErrorInfo, LearnerError, TimedOut
 from .client import Candidate, Launcher, ProgramResult, Workplace, run_program
@@ -61,7 +62,7 @@ class Learner:
     def __init__(self, desk: Desk, spec: CheckSpec):
         self._desk = desk
         self._spec = spec
-        self.limit = max(MINIMUM_SECONDS, LIMIT_FACTOR * spec.seconds * desk.factor)
+        self.limit = max(MINIMUM_SECONDS, LIMIT_FACTOR * spec.seconds * desk.factor) * calibration.strain()
         self._remaining = self.limit
         self._candidate: Candidate | None = None
         self._scratch: Path | None = None
@@ -107,6 +108,8 @@ class Learner:
                 memory_mb=self._spec.memory_mb,
                 seconds=max(0.01, self._remaining) + allowance,
             )
+        except TimedOut:
+            raise TimedOut(self.limit) from None  # of the whole check, not of what was left for this program
         finally:
             self._remaining -= max(0.0, time.monotonic() - started - allowance)
         self.printed += result.stdout + result.stderr
