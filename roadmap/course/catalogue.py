@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmap.course.errors import CourseError
+from roadmap.course.parsing import parse
 from roadmap.course.syllabus import Course, Stage
 
 MISTAKES = "mistakes*.toml"
@@ -66,7 +67,7 @@ def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) ->
     """The checks that one file declares with `@check(...)`, in order."""
     name = name or path.name
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CourseError(f"{name} cannot be read: {error}.", "Check the file, or update the course.") from None
     except (SyntaxError, ValueError) as error:

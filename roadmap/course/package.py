@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from roadmap.course.parsing import parse
 from roadmap.course.syllabus import Stage, Task
 
 SIZE_LIMIT = 4 * 1024 * 1024  # larger files are no source that anybody wrote
@@ -67,7 +68,7 @@ def _imported(package: Path, module: str) -> set[str]:
     try:
         if path.stat().st_size > SIZE_LIMIT:
             return set()
-        tree = ast.parse(path.read_bytes())
+        tree = parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found: set[str] = set()

@@ -55,6 +55,7 @@ class Grader:
     def __init__(self, course: Course, stage: Stage):
         self.course = course
         self.stage = stage
+        self._catalogue = checks_of(course, stage)
         self._mode = requested_mode()
         self._layers: Layers = layers(self._mode)
         self._judge: Process | None = None
@@ -312,14 +313,12 @@ class Grader:
         )
 
     def _models_of(self, tasks: Sequence[str] | None) -> set[str]:
-        catalogue = checks_of(self.course, self.stage)
-        return {name for check in catalogue if tasks is None or check.task in tasks for name in check.models}
+        return {name for check in self._catalogue if tasks is None or check.task in tasks for name in check.models}
 
     def _files(self, tasks: Sequence[str] | None, hidden_folders: list[str], hidden: bool) -> list[str]:
         """The check files that hold the chosen tasks: one task needs no other file's imports."""
         folder = self.course.checks(self.stage)
-        catalogue = checks_of(self.course, self.stage)
-        files = {str(check.file) for check in catalogue if tasks is None or check.task in tasks}
+        files = {str(check.file) for check in self._catalogue if tasks is None or check.task in tasks}
         own = [str(folder / "hidden")] if hidden and (folder / "hidden").is_dir() else []
         return [*sorted(files), *own, *hidden_folders]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..course import Stage, UsageError
 from ..course.package import imports_of, rests_on
+from ..course.parsing import parse
 
 FILE_LIMIT = 1024 * 1024
 
@@ -123,7 +124,7 @@ def _uses(path: Path) -> dict[str, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(path.read_bytes())
+            tree = parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     names: dict[str, str] = {}

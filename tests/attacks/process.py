@@ -82,7 +82,7 @@ attack(
                 pass
     """,
     states=TIMED_OUT,
-    says="No answer within 5 s",
+    says="No answer within",
     weak=True,
 )
 attack(11, "a loop in C", "def total(n): return sum(1 for _ in iter(int, 1)) or max(iter(int, 1))", states=TIMED_OUT)

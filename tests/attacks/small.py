@@ -7,13 +7,15 @@ its verdicts show whether an attack spread.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
 from roadmap.course import Course
-from roadmap.grading import session
+from roadmap.grading import calibration, session
 from roadmap.grading.session import Grader
 from roadmap.grading.verdict import Report
 
@@ -181,6 +183,10 @@ def write_course(root: Path, canaries: dict[str, str] | None = None, *, light: b
         for word, canary in words.items():
             text = text.replace(word, canary)
         path.write_text(text.lstrip("\n"), encoding="utf-8")
+    # Limits as on the reference machine: attacks that wait for one wait for the shortest.
+    known = {"when": time.time(), "factor": 1.0, "reference": calibration.REFERENCE_SECONDS}
+    (root / ".roadmap").mkdir(exist_ok=True)
+    (root / ".roadmap" / "calibration.json").write_text(json.dumps(known))
     write_submission(root / "solutions")
     return root
 

@@ -184,7 +184,7 @@ class World:
             found = None if report is not None and report.score == report.max_score else "it no longer gets past"
         return Outcome(entry, found, report, time.monotonic() - started)
 
-    def run_all(self, entries: list[Attack], jobs: int = 2) -> Iterator[Outcome]:
+    def run_all(self, entries: list[Attack], jobs: int = 3) -> Iterator[Outcome]:
         """Run attacks side by side: most of them wait."""
         with ThreadPoolExecutor(jobs) as pool:
             yield from pool.map(self.run, entries)

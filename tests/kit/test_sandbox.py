@@ -272,8 +272,8 @@ time.sleep(20)
         bench.run(deleted)
     with pytest.raises(CandidateDied, match="processes"):
         bench.run("children = [os.fork() or time.sleep(60) for _ in range(40)]; time.sleep(20)")
-    with pytest.raises((CandidateDied, TimedOut)):  # which of the two comes first depends on how busy the machine is
-        bench.run("while True:\n    try: os.fork()\n    except OSError: pass", seconds=5)
+    with pytest.raises(CandidateDied, match="processes"):
+        bench.run("while True:\n    try: os.fork()\n    except OSError: pass")
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------

@@ -143,7 +143,11 @@ class Keeper:
             return "processes"
         if sum(_resident_bytes(pid) for pid in pids) <= allowed:
             return None
-        memory = [_memory(pid) for pid in pids]
+        memory = []
+        for pid in pids:
+            memory.append(_memory(pid))
+            if _population(top) > most:  # reading waits for a process that is forking: time enough for a bomb
+                return "processes"
         # What a process shares with one that it forked is nobody's private memory, but a part of somebody's share.
         used = max(
             sum(m.private for m in memory) - self._baseline, sum(m.proportional for m in memory) - self._inherited
@@ -178,8 +182,11 @@ def _kill(pid: int, *, group: bool) -> None:
 
 def _population(init: int) -> int:
     """How many processes the candidate's world shows, 0 where it has no `/proc` of its own. Cheap even amid a bomb."""
+    theirs = f"/proc/{init}/root/proc"
     try:
-        return sum(name.isdecimal() for name in os.listdir(f"/proc/{init}/root/proc"))
+        if os.stat(theirs).st_dev == os.stat("/proc").st_dev:  # not mounted yet, or refused: this is the host's
+            return 0
+        return sum(name.isdecimal() for name in os.listdir(theirs))
     except OSError:
         return 0
 
