@@ -54,7 +54,16 @@ class Process:
         output: Any = subprocess.DEVNULL if log is None else log.open("ab")
         with theirs:
             self.child = subprocess.Popen(
-                [sys.executable, "-I", "-c", _BOOT.format(kit=str(KIT.parent), module=module), str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-I",
+                    "-X",
+                    "utf8",
+                    "-B",
+                    "-c",
+                    _BOOT.format(kit=str(KIT.parent), module=module),
+                    str(theirs.fileno()),
+                ],
                 env=clean_environment(),
                 cwd="/",
                 stdin=subprocess.DEVNULL,

@@ -34,6 +34,11 @@ def factor(state: Path) -> float:
     return max(1.0, measured)
 
 
+def allowance(state: Path) -> float:
+    """By how much wall limits are stretched for a run that starts now: this machine's slowness times its strain."""
+    return factor(state) * strain()
+
+
 def strain() -> float:
     """How many times more is running than this machine has cores, between 1 and `_MOST_STRAIN`.
 

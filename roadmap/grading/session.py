@@ -133,7 +133,7 @@ class Grader:
             here / "submission",
             Workplace(here / "scratch"),
             spawned=channel is None,
-            factor=calibration.factor(self.course.root / ".roadmap"),
+            factor=calibration.allowance(self.course.root / ".roadmap"),
         )
         run = StageRun(
             stage=self.stage, desk=desk, seed=0, checks_folder=self.course.checks(self.stage), shortcuts=shortcuts
@@ -184,7 +184,7 @@ class Grader:
                 "work": str(work / "scratch"),
                 "tasks": None if tasks is None else list(tasks),
                 "seed": seed,
-                "factor": calibration.factor(self.course.root / ".roadmap"),
+                "factor": calibration.allowance(self.course.root / ".roadmap"),
                 "shortcuts": shortcuts,
                 "hidden": [*hidden_folders, *([str(own_hidden)] if hidden and own_hidden.is_dir() else [])],
                 "files": self._files(tasks, hidden_folders, hidden),

@@ -182,7 +182,7 @@ def _kill(pid: int, *, group: bool) -> None:
 
 def _population(init: int) -> int:
     """How many processes the candidate's world shows, 0 where it has no `/proc` of its own. Cheap even amid a bomb."""
-    theirs = f"/proc/{init}/root/proc"
+    theirs = os.path.join("/proc", str(init), "root", "proc")
     try:
         if os.stat(theirs).st_dev == os.stat("/proc").st_dev:  # not mounted yet, or refused: this is the host's
             return 0

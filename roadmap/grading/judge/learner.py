@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import calibration
 from ..check import CheckSpec
 from ..errors import CandidateDied, ErrorInfo, LearnerError, TimedOut
 from .client import Candidate, Launcher, ProgramResult, Workplace, run_program
@@ -62,7 +61,7 @@ class Learner:
     def __init__(self, desk: Desk, spec: CheckSpec):
         self._desk = desk
         self._spec = spec
-        self.limit = max(MINIMUM_SECONDS, LIMIT_FACTOR * spec.seconds * desk.factor) * calibration.strain()
+        self.limit = max(MINIMUM_SECONDS, LIMIT_FACTOR * spec.seconds * desk.factor)
         self._remaining = self.limit
         self._candidate: Candidate | None = None
         self._scratch: Path | None = None
