@@ -169,6 +169,14 @@ def grade_source(
         return grader.check(Path(folder), tasks=[task], stop_at_first=stop, seed=seed)
 
 
+def grade_bug(grader: Grader, course: Course, bug: Bug) -> Report:
+    """Grade a bug until the first catch; all the way where a mistake is to be named and the catch has no name."""
+    report = grade_source(grader, course, bug.task, bug.module, bug.source, stop=True)
+    if bug.mistake and not any(check.mistake for check in report.checks):
+        report = grade_source(grader, course, bug.task, bug.module, bug.source, seed=report.seed)
+    return report
+
+
 def problem_with_bug(bug: Bug, report: Report) -> str | None:
     """What the grader failed to do about a planted bug; None when it caught it, and named it where it should."""
     failed = [check for check in report.checks if check.state not in (State.PASSED, State.BLOCKED)]

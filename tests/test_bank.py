@@ -41,8 +41,10 @@ def gradings(request: pytest.FixtureRequest) -> Iterator[Gradings]:
     pool = ThreadPoolExecutor(WORKERS)
 
     def grade(entry: Bug | Alternative) -> Report:
-        stop = isinstance(entry, Bug)
-        return bank.grade_source(graders[entry.stage], COURSE, entry.task, entry.module, entry.source, stop=stop)
+        grader = graders[entry.stage]
+        if isinstance(entry, Bug):
+            return bank.grade_bug(grader, COURSE, entry)
+        return bank.grade_source(grader, COURSE, entry.task, entry.module, entry.source)
 
     try:
         yield Gradings({entry.name: pool.submit(grade, entry) for entry in chosen})

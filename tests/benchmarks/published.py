@@ -31,8 +31,7 @@ def bank_results(course: Course, stage: Stage) -> dict[str, Any]:
     with Grader(course, stage) as grader, ThreadPoolExecutor(2) as pool:
 
         def of_bug(bug: bank.Bug) -> str | None:
-            report = bank.grade_source(grader, course, bug.task, bug.module, bug.source, stop=True)
-            return bank.problem_with_bug(bug, report)
+            return bank.problem_with_bug(bug, bank.grade_bug(grader, course, bug))
 
         def of_alternative(entry: bank.Alternative) -> str | None:
             return bank.problem_with_alternative(
