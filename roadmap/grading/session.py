@@ -76,10 +76,7 @@ class Grader:
 
     def close(self) -> None:
         """End the bases and remove what the session kept on disk."""
-        for process in (self._judge, self._candidates):
-            if process is not None:
-                process.close()
-        self._judge = self._candidates = None
+        self.close_bases()
         remove_tree(self._home)
 
     def prepare(self, tasks: Sequence[str] | None = None) -> None:
