@@ -312,6 +312,13 @@ def test_repetition_penalty_moves_seen_tokens_down(learner, rng):
     weight=1,
     lesson="10_decoding#temperature",
     seconds=0.02,
+    needs=[  # a function that does nothing changes nothing
+        "test_temperature_divides_the_logits",
+        "test_top_k_keeps_the_k_highest",
+        "test_top_p_keeps_the_smallest_set_that_reaches_p",
+        "test_min_p_scales_with_the_highest_probability",
+        "test_repetition_penalty_moves_seen_tokens_down",
+    ],
     hints=[
         "Print the logits before and after your function has run: are they the same?",
         "masked_fill and torch.where make new tensors; masked_fill_, /= and assignments into the argument do not. "

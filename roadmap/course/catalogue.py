@@ -14,6 +14,7 @@ from roadmap.course.parsing import parse
 from roadmap.course.syllabus import Course, Stage
 
 MISTAKES = "mistakes*.toml"
+_READ_HERE = ("task", "weight", "lesson", "hints", "needs", "models")
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,7 @@ def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) ->
         declaration = next((call for call in calls if _is_check(call)), None)
         if declaration is None:
             continue
-        values = {word.arg: _literal(word.value, constants) for word in declaration.keywords if word.arg}
-        if declaration.args:
-            values.setdefault("task", _literal(declaration.args[0], constants))
+        values = _declared(declaration, constants, f"{name}, line {node.lineno}: @check of {node.name}")
         docstring = ast.get_docstring(node) or node.name
         found.append(
             CheckInfo(
@@ -142,6 +141,23 @@ def _relative(path: Path, root: Path) -> str:
         return path.relative_to(root).as_posix()
     except ValueError:
         return path.as_posix()
+
+
+def _declared(call: ast.Call, constants: dict[str, Any], where: str) -> dict[str, Any]:
+    """The arguments of `@check(...)`. What only running the file could tell would be missing from reports: an error."""
+    values: dict[str, Any] = {}
+    for word in [*(ast.keyword("task", argument) for argument in call.args[:1]), *call.keywords]:
+        value = _literal(word.value, constants)
+        if word.arg is not None and (value is not None or word.arg not in _READ_HERE):
+            values[word.arg] = value
+        elif word.arg is None and isinstance(value, dict):
+            values |= value
+        else:
+            raise CourseError(
+                f"{where} has an argument that is not written out: {ast.unparse(word.value)}.",
+                "Write it as a literal, or give the literal a name at the top of the file.",
+            )
+    return values
 
 
 def _is_check(call: ast.Call) -> bool:

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import filelock
+
 from ..course import Course, Stage
 from ..course.catalogue import checks_of
 from . import calibration, submission, wire
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 JUDGE_LIBRARIES = ("numpy", "torch")  # transformers comes with the first model that a check asks for
 CANDIDATE_LIBRARIES = ("numpy", "torch", "regex", "safetensors.torch")
 _HOME_PREFIX = "roadmap-grading-"
+_LOCK = "lock"  # in the session's folder, held while the session lives
+_NEWBORN_SECONDS = 60.0  # a folder this young may not have its lock yet
 _SILENCE_SECONDS = 1800.0  # a judge that says nothing for longer is taken for dead
 
 __all__ = ["Event", "Grader", "GraderError", "SubmissionError"]
@@ -64,7 +68,9 @@ class Grader:
         self._starting = threading.Lock()
         self._isolation, self._missing = self._layers.isolation, self._layers.missing
         _sweep()
-        self._home = Path(tempfile.mkdtemp(prefix=f"{_HOME_PREFIX}{os.getpid()}-"))
+        self._home = Path(tempfile.mkdtemp(prefix=_HOME_PREFIX))
+        self._lock = filelock.FileLock(self._home / _LOCK)
+        self._lock.acquire()
 
     def __enter__(self) -> Grader:
         return self
@@ -77,6 +83,7 @@ class Grader:
     def close(self) -> None:
         """End the bases and remove what the session kept on disk."""
         self.close_bases()
+        self._lock.release()
         remove_tree(self._home)
 
     def prepare(self, tasks: Sequence[str] | None = None) -> None:
@@ -332,22 +339,17 @@ class Grader:
 
 
 def _sweep() -> None:
-    """Remove what sessions that were killed left behind: their folders bear their process's number."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*-*"):
-        number = folder.name.removeprefix(_HOME_PREFIX).partition("-")[0]
-        with contextlib.suppress(OSError):
-            if number.isdecimal() and folder.stat().st_uid == os.getuid() and not _alive(int(number)):
+    """Remove what sessions that were killed left behind: nobody holds the lock in their folders any more.
+
+    A lock, not a process number: containers that share a temporary folder number their processes each for itself.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*"):
+        with contextlib.suppress(OSError, filelock.Timeout):
+            status = folder.lstat()
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime > _NEWBORN_SECONDS:
+                with filelock.FileLock(folder / _LOCK, timeout=0):
+                    pass
                 remove_tree(folder)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _result(data: dict[str, Any]) -> CheckResult:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from roadmap.grading import sandbox
+from roadmap.grading import sandbox, session
 from roadmap.grading.session import Grader, GraderError
 from roadmap.grading.verdict import Report, State
 from tests.attacks import small
@@ -209,6 +210,22 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     while any(_alive(pid) for pid in bases) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(_alive(pid) for pid in bases)
+
+
+def test_a_killed_session_leaves_nothing_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next session removes the folder of one that was killed, and no folder of one that lives."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(session, "_NEWBORN_SECONDS", -1.0)
+    dead = tmp_path / "roadmap-grading-dead"
+    (dead / "run-1").mkdir(parents=True)
+    (dead / "lock").touch()
+    foreign = tmp_path / "another"
+    foreign.mkdir()
+    with small.warm_grader(tmp_path / "course") as first:
+        assert not dead.exists()
+        session._sweep()
+        assert first._home.exists()
+        assert foreign.exists()
 
 
 def _alive(pid: int) -> bool:

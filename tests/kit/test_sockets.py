@@ -62,6 +62,14 @@ def test_silent_server(learner):
 
 
 @check(**COMMON, fresh=True)
+def test_dripping_server(learner):
+    """A server that always has one more byte costs the check its time, and no more."""
+    sock = learner.connect(learner.call("target.serve_drops"))
+    with sock.makefile("rb") as stream:
+        stream.read()
+
+
+@check(**COMMON, fresh=True)
 def test_server_that_resets(learner):
     """A server that ends in the middle breaks the connection."""
     sock = learner.connect(learner.call("target.serve"))
@@ -130,6 +138,17 @@ def serve_silence():
     return server.getsockname()[1]
 
 
+def serve_drops():
+    server = socket.create_server(("127.0.0.1", 0))
+    def run():
+        connection, _ = server.accept()
+        while True:
+            connection.sendall(b".")
+            time.sleep(0.2)
+    threading.Thread(target=run, daemon=True).start()
+    return server.getsockname()[1]
+
+
 def nothing():
     return None
 
@@ -182,6 +201,7 @@ def states(grader: Grader, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         ("learner_serves", "passed"),
         ("nobody_listens", "crashed"),
         ("silent_server", "timed_out"),
+        ("dripping_server", "timed_out"),
         ("server_that_resets", "failed"),
         ("restart", "passed"),
         ("restart_of_a_shared_one", "passed"),

@@ -23,6 +23,7 @@ from ..errors import WireError
 from ..reaping import reap
 from ..sandbox import Layers, layers
 from ..sandbox.limits import Limits
+from ..sharing import share
 from . import forbid
 from .keeper import Keeper, fresh_descriptors
 from .serve import Server, run_program
@@ -31,6 +32,7 @@ _SYSTEM_READ = (
     "/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/passwd", "/etc/localtime", "/etc/ssl", "/etc/hosts",
     "/etc/nsswitch.conf", "/etc/mime.types", "/proc", "/sys/devices/system/cpu",
 )  # fmt: skip
+_SANDBOX = Layers.__module__
 _SYSTEM_WRITE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm")
 
 
@@ -61,7 +63,8 @@ class CandidateBase:
 
     def warm_up(self) -> None:
         """Import what candidates will want, then take away what the stage forbids."""
-        for name in self._config.libraries:
+        sandbox = [f"{_SANDBOX}.{name}" for name in ("landlock", "namespaces", "seccomp")] if self._layers.fork else []
+        for name in (*sandbox, *self._config.libraries):
             importlib.import_module(name)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
@@ -87,6 +90,7 @@ class CandidateBase:
         for name in names:
             if name not in self._loaded:
                 self._loaded[name] = self._artifacts.load_weights(name)
+                share(self._loaded[name].weights.values())
 
     def serve(self) -> NoReturn:
         """Answer the session and the judges until the session hangs up."""

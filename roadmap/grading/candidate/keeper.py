@@ -46,8 +46,8 @@ class Keeper:
         self._hide = hide
         self._scratch = scratch
         self._body = body
-        own = _memory(os.getpid())
-        self._baseline, self._inherited = own.private, own.resident
+        # What the base holds, and a candidate with it. Its own memory is private from the start: a fork shares all.
+        self._inherited = _resident_bytes(os.getppid())
         self._over: str | None = None
 
     def run(self) -> NoReturn:
@@ -149,9 +149,7 @@ class Keeper:
             if _population(top) > most:  # reading waits for a process that is forking: time enough for a bomb
                 return "processes"
         # What a process shares with one that it forked is nobody's private memory, but a part of somebody's share.
-        used = max(
-            sum(m.private for m in memory) - self._baseline, sum(m.proportional for m in memory) - self._inherited
-        )
+        used = max(sum(m.private for m in memory), sum(m.proportional for m in memory) - self._inherited)
         return "memory" if used > allowed else None
 
     def _disk_excess(self, top: int) -> str | None:
@@ -216,10 +214,9 @@ def _resident_bytes(pid: int) -> int:
 
 
 class _Memory(NamedTuple):
-    """Bytes that a process holds: alone, all that it sees, and with shared pages divided by those who share them."""
+    """Bytes that a process holds: alone, and with shared pages divided by those who share them."""
 
     private: int
-    resident: int
     proportional: int
 
 
@@ -232,10 +229,10 @@ def _memory(pid: int) -> _Memory:
                 name, value = line.split(":")
                 found[name] = int(value.split()[0]) * 1024
     except (OSError, ValueError, IndexError, StopIteration):
-        return _Memory(0, 0, 0)
+        return _Memory(0, 0)
     private = found.get("Private_Clean", 0) + found.get("Private_Dirty", 0) + found.get("Private_Hugetlb", 0)
     swap = found.get("Swap", 0)
-    return _Memory(private + swap, found.get("Rss", 0) + swap, found.get("Pss", 0) + found.get("SwapPss", 0))
+    return _Memory(private + swap, found.get("Pss", 0) + found.get("SwapPss", 0))
 
 
 def _deleted_bytes(pids: list[int]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from ..check import CheckSpec
 from ..errors import CandidateDied, ErrorInfo, LearnerError, TimedOut
 from .client import Candidate, Launcher, ProgramResult, Workplace, run_program
+from .deadline import DeadlineSocket
 
 MINIMUM_SECONDS = 5.0
 LIMIT_FACTOR = 5.0
@@ -134,9 +135,8 @@ class Learner:
         Reading from it raises TimeoutError once the check's time is up: the verdict is then `timed_out`.
         """
         sock = self._get().open_socket({"op": "connect", "port": port})[1]
-        sock.settimeout(max(0.01, self._remaining))
         self.connected = True
-        return sock
+        return DeadlineSocket.of(sock, time.monotonic() + max(0.01, self._remaining))
 
     def close(self) -> None:
         """End what this check started; a shared candidate goes on."""

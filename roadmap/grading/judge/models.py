@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ..sharing import share
+
 _loaded: dict[str, JudgeModel] = {}
 
 
@@ -21,6 +23,7 @@ def load(name: str) -> JudgeModel:
         from roadmap import artifacts
 
         tokenizer, model = artifacts.load_causal_lm(name)
+        share(model.parameters())
         _loaded[name] = JudgeModel(model=model, tokenizer=tokenizer)
     return _loaded[name]
 
