@@ -5,7 +5,7 @@ import sys
 
 
 def run() -> int:
-    """Run the command line; an interrupt, a closed pipe or a plain terminal ends it quietly, never with a traceback."""
+    """Run the command line; an interrupt, a closed pipe, a stub: none ends in a traceback."""
     # Threads that spin while they wait starve each other on a busy machine. Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # A terminal that cannot show a character gets a question mark instead.
@@ -16,6 +16,9 @@ def run() -> int:
 
     try:
         return main()
+    except NotImplementedError as error:
+        print(f"Not written yet: {error}. `roadmap next` says where to go on.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
