@@ -1,8 +1,8 @@
 """Large tensors in memory that forks inherit for nothing.
 
-A fork copies the page tables of anonymous memory: half a gigabyte of weights costs each of a candidate's three forks ten
-milliseconds and more. Pages of a file that are mapped privately are not copied, the child finds them when it touches
-them; what it writes is its own as before.
+A fork copies the page tables of anonymous memory: half a gigabyte of weights costs each of a candidate's three forks
+ten milliseconds and more. The tables of a file that is mapped privately are not copied; the child finds its pages when
+it touches them, and what it writes is its own as before.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ _ALIGNMENT = 64  # bytes; what torch's own allocator gives, and vector instructi
 
 
 def share(tensors: Iterable[torch.Tensor]) -> None:
-    """Move the tensors' data, in place, to a private mapping of one sealed file in memory. Elsewhere than on Linux: no-op.
+    """Move the tensors' data, in place, to a private mapping of one sealed file in memory.
 
     Values, shapes and dtypes stay; strides become contiguous. The tensors stay writable, and nobody else sees a write.
+    Elsewhere than on Linux nothing happens.
     """
     if sys.platform != "linux":
         return

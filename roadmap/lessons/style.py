@@ -189,10 +189,15 @@ def _cell(value: Any, digits: int) -> str:
     return f"{number:,.{digits}f}"
 
 
+def aligned_to(side: str) -> str:
+    """A table cell's attributes, twice over: code hosts drop styles, and JupyterLab's own style beats `align`."""
+    return f'align="{side}" style="text-align: {side}"'
+
+
 def _html(names: Iterable[str], cells: list[list[str]], right: list[bool]) -> str:
     def row(tag: str, values: Iterable[str]) -> str:
         aligned = (
-            f'<{tag} align="{"right" if to_right else "left"}">{html.escape(value, quote=False)}</{tag}>'
+            f"<{tag} {aligned_to('right' if to_right else 'left')}>{html.escape(value, quote=False)}</{tag}>"
             for value, to_right in zip(values, right, strict=True)
         )
         return f"<tr>{''.join(aligned)}</tr>"

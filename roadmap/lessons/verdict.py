@@ -15,10 +15,12 @@ from roadmap.grading.report.words import (
     verdict_line,
 )
 from roadmap.grading.verdict import Report, State
+from roadmap.lessons.style import aligned_to
 
 # Colours that are legible on the light and on the dark page of a notebook, and never the only sign.
 _COLOURS = {State.PASSED: "#2E8B57", State.NOT_IMPLEMENTED: "#808080", State.BLOCKED: "#808080"}
 _FAILED = "#D2691E"
+_LEFT, _RIGHT = aligned_to("left"), aligned_to("right")
 
 
 def render(report: Report, background: Background | None = None) -> str:
@@ -57,7 +59,7 @@ def _checks(report: Report) -> str:
         state = f'<span style="color:{colour}">{escape(NAMES[check.state])}</span>'
         points = f"{number(check.earned)} / {number(check.points)}"
         rows.append(
-            f'<tr><td>{escape(check.task)}</td><td align="left">{escape(check.title)}</td>'
-            f'<td align="left">{state}</td><td align="right">{points}</td></tr>'
+            f"<tr><td {_LEFT}>{escape(check.task)}</td><td {_LEFT}>{escape(check.title)}</td>"
+            f"<td {_LEFT}>{state}</td><td {_RIGHT}>{points}</td></tr>"
         )
     return f"<table>\n{chr(10).join(rows)}\n</table>"
