@@ -26,6 +26,7 @@ VERBS = {
     "reset": "Give a task's stubs back; your code is saved first.",
     "solution": "The reference for a task that yours passes.",
     "fetch": "Bring models and data into the cache.",
+    "model": "Serve the local model behind the Messages API.",
     "doctor": "Look for what is wrong with this machine's set-up.",
     "demo": "The real model speaks, and stage 1 is graded.",
     "lessons": "For authors: build, verify and lint the lessons.",

@@ -168,7 +168,7 @@ class Request(_Strict):
     ) = None
     stop_sequences: list[Annotated[str, Field(min_length=1)]] = []
     stream: bool = False
-    temperature: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] = 1.0
+    temperature: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] | None = None
     top_p: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
     metadata: Metadata | None = None
