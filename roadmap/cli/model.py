@@ -45,7 +45,8 @@ def model(
         listening = socket.create_server(("127.0.0.1", port))
     except OSError as error:
         raise UsageError(
-            f"Port {port} cannot be used: {os.strerror(error.errno or 0)}.", "Name another one with --port, or 0 for a free one."
+            f"Port {port} cannot be used: {os.strerror(error.errno or 0)}.",
+            "Name another one with --port, or 0 for a free one.",
         ) from None
     with (
         listening,

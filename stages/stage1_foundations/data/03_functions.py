@@ -1,4 +1,4 @@
-"""Make lesson 3's table: one row for each function of the Python standard library, in numbers.
+"""Make lesson 3's table: functions of the Python standard library and of six installed packages, in numbers.
 
 Writes 03_functions.csv.gz (the table) and 03_functions.json (where it comes from) beside this file. In the course's
 root:
@@ -12,6 +12,8 @@ import ast
 import csv
 import gzip
 import hashlib
+import importlib.metadata
+import importlib.util
 import io
 import json
 import os
@@ -27,6 +29,7 @@ MARKER = re.compile(r"\b(XXX|FIXME|HACK|" + "TO" + r"DO)\b")
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.With, ast.AsyncWith)
 LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "lib2to3", "turtledemo", "pydoc_data", "encodings"}
+PACKAGES = ("matplotlib", "networkx", "numpy", "pandas", "scipy", "sklearn")
 COLUMNS = (
     "module", "name", "lines", "args", "annotated", "branches", "loops", "tries", "returns", "raises", "calls",
     "depth", "strings", "doc_words", "comments", "method", "decorated", "noted",
@@ -84,18 +87,20 @@ def rows_of(source: str, module: str) -> list[dict]:
 
 def main() -> None:
     """Read every module, write the table and its record."""
-    library = Path(sysconfig.get_paths()["stdlib"])
+    places = {"": Path(sysconfig.get_paths()["stdlib"])}
+    places |= {name: Path(importlib.util.find_spec(name).origin).parent for name in PACKAGES}
     rows, digest = [], hashlib.sha256()
-    for file in sorted(library.rglob("*.py"), key=lambda file: file.relative_to(library).as_posix()):
-        parts = file.relative_to(library).with_suffix("").parts
-        if LEFT_OUT & set(parts) or parts[0].startswith(("config-", "_sysconfigdata", "lib-")):
-            continue
-        try:
-            source = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue
-        digest.update(source.encode())
-        rows += rows_of(source, parts[0])
+    for package, folder in places.items():
+        for file in sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix()):
+            parts = file.relative_to(folder).with_suffix("").parts
+            if LEFT_OUT & set(parts) or parts[0].startswith(("config-", "_sysconfigdata", "lib-")):
+                continue
+            try:
+                source = file.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue
+            digest.update(source.encode())
+            rows += rows_of(source, f"{package}.{parts[0]}".strip("."))
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -108,6 +113,7 @@ def main() -> None:
         "commit": commit,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name.replace("sklearn", "scikit-learn")) for name in PACKAGES},
         "data_sha256": digest.hexdigest(),
         "rows": len(rows),
         "noted": sum(row["noted"] for row in rows),

@@ -1,13 +1,14 @@
 """Ask SmolLM2 forty questions, and keep its answers beside the labels of two annotators.
 
-Writes the columns `question`, `answer` and `answered_by` of 09_inside_smollm2_labels.csv beside this file, greedily and
-one question at a time; labels that the file already holds are kept. In the course's root:
+Writes the columns `question`, `answer`, `judge` and `answered_by` of 09_inside_smollm2_labels.csv beside this file,
+greedily and one question at a time; labels that the file already holds are kept. In the course's root:
 
     python stages/stage1_foundations/data/09_inside_smollm2_labels.py
 
 The labels were written by the author of the lesson, in two passes on the same answers, as two annotators would. Both
-read one instruction: "Would you send this answer to a customer? yes or no." Annotator `a` holds that one false statement
-is enough for a no; annotator `b` forgives a slip if the question itself is answered.
+read one instruction: "Would you send this answer to a customer? yes or no." Annotator `a` holds that one false
+statement is enough for a no; annotator `b` forgives a slip if the question itself is answered. The column `judge` is
+SmolLM2's own opinion of its answer: the logit of "Yes" minus that of "No".
 """
 
 from __future__ import annotations
@@ -73,14 +74,26 @@ def answer(question: str) -> str:
     return " ".join(tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True).split())
 
 
+def judge(question: str, text: str) -> float:
+    """How much rather the model says Yes than No when asked whether the answer is correct."""
+    words = f"Question: {question}\nAnswer: {text}\nIs this answer correct? Reply yes or no."
+    chat = [{"role": "user", "content": words}]
+    ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=False)
+    with torch.inference_mode():
+        last = model(ids, logits_to_keep=1).logits[0, -1]
+    yes, no = (tokenizer(word).input_ids[0] for word in ("Yes", "No"))
+    return float(last[yes] - last[no])
+
+
 if __name__ == "__main__":
     tokenizer, model = load_causal_lm(MODEL)
     old = {row["question"]: row for row in csv.DictReader(FILE.open(encoding="utf-8"))} if FILE.exists() else {}
     with FILE.open("w", encoding="utf-8", newline="") as file:
-        columns = ["question", "answer", "a", "b", "answered_by"]
+        columns = ["question", "answer", "a", "b", "judge", "answered_by"]
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for question in QUESTIONS:
             kept = {name: old.get(question, {}).get(name, "") for name in "ab"}
-            row = {"question": question, "answer": answer(question), "answered_by": sha256_of(MODEL)[:12]}
-            writer.writerow(row | kept)
+            text = answer(question)
+            own = {"judge": f"{judge(question, text):.2f}", "answered_by": sha256_of(MODEL)[:12]}
+            writer.writerow({"question": question, "answer": text} | kept | own)
