@@ -48,12 +48,13 @@ class InProcess:
         value: Any = importlib.import_module(f"{PACKAGE}.{module}")
         for part in path.split("."):
             value = getattr(value, part)
-        return _lists(value(*args, **kwargs))
+        return _copied(value(*_passed(args), **_passed(kwargs)))
 
     def run(self, probe: Callable[..., Any], /, **data: Any) -> Any:
+        data = _passed(data)
         if "models" in probe.__code__.co_varnames[: probe.__code__.co_argcount + probe.__code__.co_kwonlyargcount]:
             data["models"] = {name: artifacts.load_weights(name) for name in self._spec.models}
-        return _lists(probe(_Modules(), **data))
+        return _copied(probe(_Modules(), **data))
 
     def error(self, target: str, /, *args: Any, **kwargs: Any) -> ErrorInfo | None:
         return self._error(lambda: self.call(target, *args, **kwargs))
@@ -88,15 +89,24 @@ class InProcess:
         return None
 
 
-def _lists(value: Any) -> Any:
-    """Tuples as lists and numbers as builtins, as they would arrive over the wire."""
+def _passed(value: Any) -> Any:
+    """Arguments as another process would get them: arrays of its own, so that changing them changes nothing here."""
     if isinstance(value, list | tuple):
-        return [_lists(item) for item in value]
+        return type(value)(_passed(item) for item in value)
     if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    if isinstance(value, np.generic):
-        return value.item()
-    return value.detach() if hasattr(value, "detach") else value
+        return {key: _passed(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    return value.detach().clone() if hasattr(value, "detach") else value
+
+
+def _copied(value: Any) -> Any:
+    """Results as they would arrive: copies, tuples as lists, numbers as builtins."""
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return value.item() if isinstance(value, np.generic) else _passed(value)
 
 
 @pytest.fixture
