@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from roadmap.course.errors import UsageError
 from roadmap.course.syllabus import Course
 from roadmap.lessons import build
 from roadmap.lessons.execute import MEMORY, SECONDS, Execution
@@ -65,13 +66,28 @@ def verify_all(
     jobs: int = AT_A_TIME,
     seconds: float = SECONDS,
 ) -> list[Verdict]:
-    """Verify several lessons, `jobs` at a time; `on_verdict` hears of each as it ends. Returns them as given."""
+    """Verify several lessons, `jobs` at a time; `on_verdict` hears of each as it ends. Returns them as given.
+
+    The longest begin first, so that none of them is left to run alone at the end.
+    """
     chosen = list(sources)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        runs = {pool.submit(verify, course, source, seconds=seconds): source.slug for source in chosen}
-        for run in as_completed(runs):
+        runs = {
+            source.slug: pool.submit(verify, course, source, seconds=seconds)
+            for source in sorted(chosen, key=_recorded_seconds, reverse=True)
+        }
+        for run in as_completed(runs.values()):
             on_verdict(run.result())
-    return [run.result() for run in runs]
+    return [runs[source.slug].result() for source in chosen]
+
+
+def _recorded_seconds(source: LessonSource) -> float:
+    """What the stored notebook's build took; 0 where it does not say."""
+    try:
+        stored = build.read_notebook(source.notebook_path)
+    except UsageError:  # told when the lesson's turn comes
+        return 0.0
+    return float(stored.metadata.get("roadmap", {}).get("seconds") or 0) if stored is not None else 0.0
 
 
 def compare(stored: NotebookNode, fresh: NotebookNode) -> list[tuple[int, str]]:
