@@ -357,7 +357,8 @@ def test_tokens_and_probabilities_are_listed(learner, rng):
     weight=2,
     lesson="10_decoding#greedy",
     models=[MODEL],
-    seconds=4.0,
+    seconds=2.1,
+    limit=20,
     memory_mb=3072,
     needs=["test_options_reach_the_decode_loop"],
     hints=[
@@ -389,7 +390,8 @@ def test_your_model_speaks(learner, models, rng):
     task="1.10",
     lesson="10_decoding#temperature",
     models=[MODEL],
-    seconds=6.0,
+    seconds=2.4,
+    limit=30,
     memory_mb=3072,
     needs=["test_your_model_speaks"],
     hints=[
@@ -403,7 +405,7 @@ def test_the_same_seed_draws_the_same_text(learner, rng):
     one, other = (int(seed) for seed in rng.choice(10_000, size=2, replace=False))
     texts = []
     for seed in (one, one, other):
-        result = learner.program("--temperature", "1.5", "--seed", str(seed), "--max-new-tokens", "12", prompt)
+        result = learner.program("--temperature", "1.5", "--seed", str(seed), "--max-new-tokens", "8", prompt)
         expect.equal(result.exit_code, 0, what=f"the exit code ({result.stderr[-300:].decode('utf-8', 'replace')!r})")
         texts.append(result.stdout.decode("utf-8", "replace"))
     expect.equal(texts[1], texts[0], what=f"the second text drawn with seed {one}")

@@ -578,7 +578,8 @@ def test_train_step_clips_the_norm_of_all_gradients(learner, rng):
     task="1.9",
     weight=2,
     lesson="10_decoding#pretraining",
-    seconds=2.0,
+    seconds=0.7,
+    limit=10,
     needs=[
         "test_adamw_follows_pytorch_over_many_steps",
         "test_train_step_clips_the_norm_of_all_gradients",

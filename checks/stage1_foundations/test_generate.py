@@ -574,7 +574,8 @@ def test_stop_strings_across_tokens_end_the_stream(learner, rng):
     task="1.8",
     weight=2,
     lesson="10_decoding#greedy",
-    seconds=4,
+    seconds=2.2,
+    limit=20,
     models=[SMOLLM2],
     needs=["test_generate_streams_one_step_a_token", "test_logprobs_are_the_models_own"],
     hints=[

@@ -446,7 +446,8 @@ def test_from_weights_refuses_what_does_not_fit(learner, rng):
     weight=3,
     lesson="09_inside_smollm2#layer-by-layer",
     models=[SMOLLM2],
-    seconds=3,
+    seconds=0.5,
+    limit=15,
     memory_mb=2048,
     hints=[
         "The tiny models pass and the real one does not: what differs? Sizes, theta, eps: read them from the config.",

@@ -27,6 +27,7 @@ class CheckInfo:
     task: str
     title: str
     weight: float = 1
+    seconds: float = 0.5  # what the reference takes
     lesson: str = ""
     hints: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -92,6 +93,7 @@ def read_checks(path: Path, *, name: str | None = None, hidden: bool = False) ->
                 task=str(values.get("task") or ""),
                 title=docstring.partition("\n")[0].strip(),
                 weight=values["weight"] if isinstance(values.get("weight"), int | float) else 1,
+                seconds=values["seconds"] if isinstance(values.get("seconds"), int | float) else 0.5,
                 lesson=str(values.get("lesson") or ""),
                 hints=_strings(values.get("hints")),
                 needs=_strings(values.get("needs")),

@@ -13,7 +13,9 @@ _ATTRIBUTE = "__roadmap_check__"
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """What `@check` was told. `seconds` is what the reference takes; `memory_mb` counts beyond the warm base."""
+    """What `@check` was told. `seconds` is what the reference takes, `limit` what a learner's code may take in place of
+    five times that; `memory_mb` counts beyond the warm base.
+    """
 
     task: str
     title: str
@@ -23,6 +25,7 @@ class CheckSpec:
     needs: tuple[str, ...]
     models: tuple[str, ...]
     seconds: float
+    limit: float | None
     memory_mb: int
     fresh: bool
 
@@ -36,6 +39,7 @@ def check(
     needs: Sequence[str] = (),
     models: Sequence[str] = (),
     seconds: float = 0.5,
+    limit: float | None = None,
     memory_mb: int = 1024,
     fresh: bool = False,
 ) -> Callable[[Function], Function]:
@@ -45,8 +49,8 @@ def check(
     """
     if len(hints) < 2:
         raise ValueError("a check needs at least two hints, from general to specific")
-    if weight <= 0 or seconds <= 0 or memory_mb <= 0:
-        raise ValueError("weight, seconds and memory_mb must be positive")
+    if weight <= 0 or seconds <= 0 or memory_mb <= 0 or (limit is not None and limit <= 0):
+        raise ValueError("weight, seconds, limit and memory_mb must be positive")
     if "#" not in lesson:
         raise ValueError(f"lesson must name a section, as in '10_decoding#top-p'; got {lesson!r}")
 
@@ -63,6 +67,7 @@ def check(
             needs=tuple(needs),
             models=tuple(models),
             seconds=float(seconds),
+            limit=None if limit is None else float(limit),
             memory_mb=memory_mb,
             fresh=fresh or bool(models),
         )

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import secrets
+import select
 import socket
 import tempfile
 import threading
@@ -36,6 +37,7 @@ CANDIDATE_LIBRARIES = ("numpy", "torch", "regex", "safetensors.torch")
 _HOME_PREFIX = "roadmap-grading-"
 _LOCK = "lock"  # in the session's folder, held while the session lives
 _NEWBORN_SECONDS = 60.0  # a folder this young may not have its lock yet
+_LANES = 2  # judges that share a stage's tasks
 _SILENCE_SECONDS = 1800.0  # a judge that says nothing for longer is taken for dead
 
 __all__ = ["Event", "Grader", "GraderError", "SubmissionError"]
@@ -186,16 +188,17 @@ class Grader:
                 "stage": self.stage.name,
                 "submission": str(work / "submission"),
                 "work": str(work / "scratch"),
-                "tasks": None if tasks is None else list(tasks),
                 "seed": seed,
                 "factor": calibration.allowance(self.course.root / ".roadmap"),
                 "shortcuts": shortcuts,
                 "hidden": [*hidden_folders, *([str(own_hidden)] if hidden and own_hidden.is_dir() else [])],
-                "files": self._files(tasks, hidden_folders, hidden),
                 "stop_at_first": stop_at_first,
                 "candidate": dataclasses.asdict(self._config()),
             }
-            results = self._run(job, on_event or (lambda event: None))
+            whole = stop_at_first or bool(job["hidden"])  # a hidden check may belong to any task
+            lanes = [None if tasks is None else list(tasks)] if whole else self._lanes(tasks)
+            jobs = [job | {"tasks": lane, "files": self._files(lane, hidden_folders, hidden)} for lane in lanes]
+            results = self._run(jobs, on_event or (lambda event: None))
         return self._report(results, tasks, seed, time.monotonic() - started, partial=stop_at_first)
 
     @contextlib.contextmanager
@@ -208,7 +211,43 @@ class Grader:
 
     # --- below: a run -----------------------------------------------------------------------------------------------
 
-    def _run(self, job: dict[str, Any], on_event: Callable[[Event], None]) -> list[CheckResult]:
+    def _lanes(self, tasks: Sequence[str] | None) -> list[list[str] | None]:
+        """The tasks in as many groups of about equal time as there are processors, two at most.
+
+        Tasks whose checks share a file stay together: these checks may need one another.
+        """
+        everything = [None if tasks is None else list(tasks)]
+        if not self._layers.fork or len(os.sched_getaffinity(0)) < _LANES:
+            return everything
+        groups: dict[str, set[str]] = {}  # by file
+        seconds: dict[str, float] = {}
+        for check in self._catalogue:
+            if tasks is None or check.task in tasks:
+                groups.setdefault(check.file, set()).add(check.task)
+                seconds[check.file] = seconds.get(check.file, 0.0) + check.seconds
+        if len(groups) < _LANES or sum(map(len, groups.values())) > len(set().union(*groups.values())):
+            return everything  # one file only, or a task whose checks stand in several
+        lanes: list[list[str]] = [[] for _ in range(_LANES)]
+        loads = [0.0] * _LANES
+        for file in sorted(groups, key=lambda file: -seconds[file]):
+            lightest = loads.index(min(loads))
+            loads[lightest] += seconds[file]
+            lanes[lightest] += sorted(groups[file])
+        return list(lanes)
+
+    def _run(self, jobs: list[dict[str, Any]], on_event: Callable[[Event], None]) -> list[CheckResult]:
+        """Run the jobs side by side, each by a judge of its own; the verdicts come in the stage's order."""
+        try:
+            with contextlib.ExitStack() as stack:
+                socks = [stack.enter_context(self._judging(job)) for job in jobs]
+                results = self._listen(socks, on_event)
+        except (wire.Closed, OSError) as error:
+            raise GraderError(f"The grading process ended early ({type(error).__name__}).") from None
+        return self._ordered(results)
+
+    @contextlib.contextmanager
+    def _judging(self, job: dict[str, Any]) -> Iterator[socket.socket]:
+        """A judge at work on a job; what it reports arrives on the socket."""
         ours, theirs = socket.socketpair()
         inline: Process | None = None
         try:
@@ -225,9 +264,7 @@ class Grader:
                 inline.say({"op": "judge"}, (theirs.fileno(),))
             theirs.close()
             wire.send(ours, wire.encode(job))
-            return self._listen(ours, on_event)
-        except (wire.Closed, OSError) as error:
-            raise GraderError(f"The grading process ended early ({type(error).__name__}).") from None
+            yield ours
         finally:
             ours.close()
             with contextlib.suppress(OSError):
@@ -235,33 +272,57 @@ class Grader:
             if inline is not None:
                 inline.close()
 
-    def _listen(self, sock: socket.socket, on_event: Callable[[Event], None]) -> list[CheckResult]:
-        """Collect verdicts until the judge is done. A check without one stays a grader error: never an absence."""
+    def _listen(self, socks: list[socket.socket], on_event: Callable[[Event], None]) -> list[CheckResult]:
+        """Collect verdicts until every judge is done. A check without one stays a grader error: never an absence."""
         results: dict[str, CheckResult] = {}
-        while True:
-            try:
-                message = wire.decode(wire.receive(sock, time.monotonic() + _SILENCE_SECONDS))
-            except (wire.Closed, wire.Timeout):
-                if not results:
-                    words = self._judge.last_words() if self._judge is not None else ""
-                    raise GraderError(f"The grading process ended before it had read the checks. {words}") from None
-                return list(results.values())
-            kind, value = message["event"], message["value"]
-            if kind == "collected":
-                results = {check["id"]: _result(check) for check in value}
-                on_event(Event("collected", checks=tuple(results.values())))
-            elif kind in ("started", "finished"):
-                check = _result(value)
-                if kind == "finished":
-                    results[check.id] = check
-                on_event(Event(kind, check=check))
-            elif kind == "failed":
-                raise GraderError(f"The grader failed: {value.splitlines()[0]}")
-            else:
-                if not results:
-                    words = self._judge.last_words() if self._judge is not None else ""
-                    raise GraderError(f"No check was found for that. {words}", "Look at the folder `checks`.")
-                return list(results.values())
+        uncollected = {sock.fileno() for sock in socks}
+        waiting: list[Event] = []  # until it is known how many checks there are
+        poller = select.poll()
+        for sock in socks:
+            poller.register(sock, select.POLLIN)
+        live = {sock.fileno(): sock for sock in socks}
+        while live:
+            ready = [fd for fd, _ in poller.poll(_SILENCE_SECONDS * 1000)]
+            for fd in ready or list(live):
+                try:
+                    if not ready:
+                        raise wire.Timeout
+                    message = wire.decode(wire.receive(live[fd], time.monotonic() + _SILENCE_SECONDS))
+                except (wire.Closed, wire.Timeout):
+                    if fd in uncollected:
+                        raise GraderError(
+                            f"The grading process ended before it had read the checks. {self._said()}"
+                        ) from None
+                    message = {"event": "done", "value": None}
+                kind, value = message["event"], message["value"]
+                if kind == "collected":
+                    uncollected.discard(fd)
+                    results |= {check["id"]: _result(check) for check in value}
+                    if not uncollected:
+                        waiting.insert(0, Event("collected", checks=tuple(self._ordered(results.values()))))
+                elif kind in ("started", "finished"):
+                    check = _result(value)
+                    if kind == "finished":
+                        results[check.id] = check
+                    waiting.append(Event(kind, check=check))
+                elif kind == "failed":
+                    raise GraderError(f"The grader failed: {value.splitlines()[0]}")
+                else:
+                    if fd in uncollected:
+                        words = f"No check was found for that. {self._said()}"
+                        raise GraderError(words, "Look at the folder `checks`.")
+                    poller.unregister(fd)
+                    del live[fd]
+                while waiting and not uncollected:
+                    on_event(waiting.pop(0))
+        return list(results.values())
+
+    def _said(self) -> str:
+        return self._judge.last_words() if self._judge is not None else ""
+
+    def _ordered(self, results: Iterable[CheckResult]) -> list[CheckResult]:
+        place = {task.id: index for index, task in enumerate(self.stage.tasks)}
+        return sorted(results, key=lambda check: place.get(check.task, len(place)))
 
     def _report(
         self, results: list[CheckResult], tasks: Sequence[str] | None, seed: int, seconds: float, *, partial: bool

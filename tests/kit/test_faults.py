@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from roadmap.course import Course
 from roadmap.grading import sandbox, session
 from roadmap.grading.session import Grader, GraderError
 from roadmap.grading.verdict import Report, State
@@ -233,3 +234,30 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
         return True
     return False
+
+
+def test_tasks_are_shared_by_two_judges(tmp_path: Path) -> None:
+    """Two lanes give what one gives: the same verdicts in the stage's order, and every event after the collection."""
+    events = []
+    with small.warm_grader(tmp_path / "course") as grader:
+        grader._lanes = lambda tasks: [["1.1"], ["1.2"]]  # type: ignore[method-assign]
+        source = small.write_submission(tmp_path / "s", small.RIGHT_TARGET)
+        report = grader.check(source, seed=3, on_event=events.append)
+        grader._lanes = lambda tasks: [None]  # type: ignore[method-assign]
+        whole = grader.check(source, seed=3)
+    assert [(check.id, check.state) for check in report.checks] == [(check.id, check.state) for check in whole.checks]
+    assert [event.kind for event in events].index("collected") == 0
+    assert len(events[0].checks) == len(whole.checks)
+    assert sum(event.kind == "finished" for event in events) == len(whole.checks)
+
+
+def test_lanes_keep_a_files_tasks_together() -> None:
+    """Checks of one file may need one another, so their tasks go to one judge; no task is lost or doubled."""
+    course = Course.load(Path(__file__).resolve().parents[2])
+    stage = course.stage(1)
+    with Grader(course, stage) as grader:
+        lanes = grader._lanes(None)
+        assert grader._lanes(["1.6"]) == [["1.6"]]
+    together = [task for lane in lanes for task in (lane or [task.id for task in stage.tasks])]
+    assert sorted(together) == sorted(task.id for task in stage.tasks)
+    assert any(lane is None or {"1.1", "1.2"} <= set(lane) for lane in lanes)

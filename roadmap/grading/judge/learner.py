@@ -62,7 +62,8 @@ class Learner:
     def __init__(self, desk: Desk, spec: CheckSpec):
         self._desk = desk
         self._spec = spec
-        self.limit = max(MINIMUM_SECONDS, LIMIT_FACTOR * spec.seconds * desk.factor)
+        limit = LIMIT_FACTOR * spec.seconds if spec.limit is None else spec.limit
+        self.limit = max(MINIMUM_SECONDS, limit * desk.factor)
         self._remaining = self.limit
         self._candidate: Candidate | None = None
         self._scratch: Path | None = None
