@@ -23,7 +23,7 @@ from ..errors import WireError
 from ..reaping import reap
 from ..sandbox import Layers, layers
 from ..sandbox.limits import Limits
-from ..sharing import share
+from ..sharing import gather, share
 from . import forbid
 from .keeper import Keeper, fresh_descriptors
 from .serve import Server, run_program
@@ -96,6 +96,7 @@ class CandidateBase:
         """Answer the session and the judges until the session hangs up."""
         gc.collect()
         gc.freeze()
+        gather()
         _assert_forkable()
         hello = {"isolation": self._layers.isolation, "missing": self._layers.missing, "pid": os.getpid()}
         wire.send(self._control, wire.encode(hello))
