@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 from .. import wire
 from ..errors import WireError
 from ..reaping import reap
-from ..sharing import gather
 from . import models as judge_models
 
 
@@ -83,7 +82,6 @@ def _load(names: list[str]) -> None:
         judge_models.load(name)
     gc.collect()
     gc.freeze()
-    gather()
 
 
 def judge(fds: list[int]) -> NoReturn:
