@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from roadmap import artifacts
 
@@ -13,8 +14,8 @@ from .messages.errors import ApiError, invalid
 from .messages.parts import End, Part, StopReason, Text
 from .prompting import encode, turns_of
 
-MODEL = "smollm2-135m-instruct"
-ARTIFACT = "smollm2-135m-instruct-gguf"
+MODEL = artifacts.DEFAULT_MODEL
+ARTIFACT = f"{MODEL}-gguf"
 _CALL_TOKENS = 256  # what a list of calls may take
 _REASONS: dict[str, StopReason] = {"eos": "end_turn", "limit": "max_tokens", "word": "stop_sequence"}
 
@@ -54,9 +55,10 @@ class LocalModel:
     def _answer(self, request: Request, prompt: list[int], most: int) -> Iterator[Part]:
         spent = 0
         if bridge.offered(request) and not _has_results(request):
-            pieces, done = self._gather(request, prompt, min(most, _CALL_TOKENS))
+            *pieces, done = self._complete(request, prompt, min(most, _CALL_TOKENS), bridge.calls_schema(request))
+            assert isinstance(done, Done)
             spent = done.tokens
-            calls = bridge.read_calls(pieces)
+            calls = bridge.read_calls("".join(map(str, pieces)))
             if calls:
                 yield from calls
                 yield End("tool_use", len(prompt), spent)
@@ -67,29 +69,27 @@ class LocalModel:
             prompt = encode(turns_of(request), self._engine.tokenize)  # no call: the answer needs no tools in sight
         form = request.output_config.format if request.output_config else None
         schema = form.schema_ if form else None
-        try:
-            for piece in self._engine.complete(
-                prompt, max_tokens=most, stop=request.stop_sequences, sampling=_sampling(request), schema=schema
-            ):
-                if isinstance(piece, Done):
-                    yield End(_REASONS[piece.reason], len(prompt), spent + piece.tokens, piece.word or None)
-                else:
-                    yield Text(piece)
-        except EngineError as error:
-            raise ApiError("api_error", str(error)) from None
+        for piece in self._complete(request, prompt, most, schema, stop=request.stop_sequences):
+            if isinstance(piece, Done):
+                yield End(_REASONS[piece.reason], len(prompt), spent + piece.tokens, piece.word or None)
+            else:
+                yield Text(piece)
 
-    def _gather(self, request: Request, prompt: list[int], most: int) -> tuple[str, Done]:
+    def _complete(
+        self,
+        request: Request,
+        prompt: list[int],
+        most: int,
+        schema: dict[str, Any] | None,
+        stop: Sequence[str] = (),
+    ) -> Iterator[str | Done]:
+        """The engine's completion, drawn as the request asks; its failures as the API's."""
         try:
-            found = list(
-                self._engine.complete(
-                    prompt, max_tokens=most, sampling=_sampling(request), schema=bridge.calls_schema(request)
-                )
+            yield from self._engine.complete(
+                prompt, max_tokens=most, stop=stop, sampling=_sampling(request), schema=schema
             )
         except EngineError as error:
             raise ApiError("api_error", str(error)) from None
-        done = found[-1]
-        assert isinstance(done, Done)
-        return "".join(piece for piece in found if isinstance(piece, str)), done
 
 
 def _has_results(request: Request) -> bool:

@@ -5,11 +5,12 @@ python -m tests.benchmarks.tool_choice            # writes results/tool_choice.j
 
 from __future__ import annotations
 
-import math
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import binomtest
 
 from roadmap.llm.local import MODEL, LocalModel
 from roadmap.llm.messages import ToolUse, parse
@@ -23,13 +24,18 @@ def load(name: str) -> Any:
     return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 
+def schema_of(tool: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a tool's arguments."""
+    return {"type": "object", "properties": tool["properties"], "required": tool["required"]}
+
+
 def offered(tools: dict[str, Any], *, taught: bool) -> list[dict[str, Any]]:
     """The tools of one set as a request offers them."""
     return [
         {
             "name": name,
             "description": tool["description"],
-            "input_schema": {"type": "object", "properties": tool["properties"], "required": tool["required"]},
+            "input_schema": schema_of(tool),
         }
         for name, tool in tools.items()
         if tool["taught"] == taught
@@ -47,11 +53,10 @@ def called(model: LocalModel, words: str, tools: list[dict[str, Any]]) -> list[t
     return calls
 
 
-def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+def interval(right: int, count: int) -> tuple[float, float]:
     """Wilson's 95% interval of a share."""
-    share, spread = right / count, z * z / count
-    half = z * math.sqrt(share * (1 - share) / count + spread / count / 4)
-    return round((share + spread / 2 - half) / (1 + spread), 3), round((share + spread / 2 + half) / (1 + spread), 3)
+    low, high = binomtest(right, count).proportion_ci(method="wilson")
+    return round(float(low), 3), round(float(high), 3)
 
 
 def main() -> int:
@@ -60,10 +65,10 @@ def main() -> int:
     rows: dict[str, Any] = {}
     with LocalModel() as model:
         for name in ("taught", "untaught"):
-            requests = load(name)["request"]
+            requests, shown = load(name)["request"], offered(tools, taught=name == "taught")
             choice = exact = 0
             for request in requests:
-                got = called(model, request["words"], offered(tools, taught=name == "taught"))
+                got = called(model, request["words"], shown)
                 want = [(call["tool"], call["arguments"]) for call in request["calls"]]
                 choice += sorted(tool for tool, _ in got) == sorted(tool for tool, _ in want)
                 exact += sorted(got, key=repr) == sorted(want, key=repr)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "tool_calls"
-TOOLS: dict[str, Any] = tomllib.loads((FOLDER / "tools.toml").read_text(encoding="utf-8"))
+from tests.benchmarks.tool_choice import load, schema_of
+
+TOOLS: dict[str, Any] = load("tools")
 
 
 def requests(name: str) -> list[dict[str, Any]]:
     """The requests of one set."""
-    return list(tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))["request"])
+    return list(load(name)["request"])
 
 
 @pytest.mark.parametrize("name", ["taught", "untaught"])
@@ -25,8 +24,7 @@ def test_expected_calls_fit_their_schemas(name: str) -> None:
         for call in request["calls"]:
             tool = TOOLS[call["tool"]]
             assert tool["taught"] == (name == "taught"), request["words"]
-            schema = {"type": "object", "properties": tool["properties"], "required": tool["required"]}
-            jsonschema.validate(call["arguments"], {**schema, "additionalProperties": False})
+            jsonschema.validate(call["arguments"], {**schema_of(tool), "additionalProperties": False})
 
 
 def test_the_sets_are_large_enough_and_have_no_request_twice() -> None:
