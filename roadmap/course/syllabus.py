@@ -15,6 +15,7 @@ from roadmap.course.errors import CourseError, UnknownStage, UnknownTask, UsageE
 from roadmap.course.root import SYLLABUS, is_learner_copy
 
 STAGE_POINTS = 100
+_LIBRARIES = ("numpy",)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Stage:
     complete: bool
     pass_mark: float
     models: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = _LIBRARIES  # warm beside the learner's code
+    judge_libraries: tuple[str, ...] = _LIBRARIES  # warm beside the checks
     blocked: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
@@ -294,8 +297,8 @@ class _Reader:
     def stage(self, table: Mapping[str, Any], pass_mark: float) -> Stage:
         number = self.take(table, "number", int, "[[stage]]")
         where = f"stage {number}"
-        keys = {"number", "name", "title", "goal", "complete", "pass_mark", "models", "blocked", "files", "task"}
-        self.known(table, keys | {"lesson"}, where)
+        keys = {"number", "name", "title", "goal", "complete", "pass_mark", "models", "libraries", "judge_libraries"}
+        self.known(table, keys | {"blocked", "files", "task", "lesson"}, where)
         name = self.take(table, "name", str, where)
         if not re.fullmatch(rf"stage{number}_[a-z0-9_]+", name):
             raise self.wrong(where, f"'name' is {name!r}", f"Write it like 'stage{number}_topic'.")
@@ -316,6 +319,8 @@ class _Reader:
             complete=self.take(table, "complete", bool, where),
             pass_mark=self.mark(table, where, pass_mark),
             models=self.names(table, "models", where),
+            libraries=self.names(table, "libraries", where) or _LIBRARIES,
+            judge_libraries=self.names(table, "judge_libraries", where) or _LIBRARIES,
             blocked=self.names(table, "blocked", where),
             files=files,
             tasks=tasks,

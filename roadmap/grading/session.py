@@ -32,8 +32,6 @@ from .verdict import CheckResult, Report, State, TaskResult
 if TYPE_CHECKING:
     from .judge.plugin import StageRun
 
-JUDGE_LIBRARIES = ("numpy", "torch")  # transformers comes with the first model that a check asks for
-CANDIDATE_LIBRARIES = ("numpy", "torch", "regex", "safetensors.torch")
 _HOME_PREFIX = "roadmap-grading-"
 _LOCK = "lock"  # in the session's folder, held while the session lives
 _NEWBORN_SECONDS = 60.0  # a folder this young may not have its lock yet
@@ -363,7 +361,7 @@ class Grader:
 
     def _start_judge_base(self, models: list[str], *, inline: bool) -> Process:
         process = Process("roadmap.grading.judge.base", self._home / "judge.log")
-        process.say({"libraries": list(JUDGE_LIBRARIES), "models": models, "inline": inline})
+        process.say({"libraries": list(self.stage.judge_libraries), "models": models, "inline": inline})
         return process
 
     def _config(self) -> Any:
@@ -374,7 +372,7 @@ class Grader:
             blocked=self.stage.blocked,
             forbidden=forbidden,
             hide=[root / name for name in ("checks", "solutions", "tests", ".git", ".roadmap")],
-            libraries=CANDIDATE_LIBRARIES,
+            libraries=self.stage.libraries,
         )
 
     def _models_of(self, tasks: Sequence[str] | None) -> set[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from roadmap.course import Course
-from roadmap.grading import calibration, session
+from roadmap.grading import calibration
 from roadmap.grading.session import Grader
 from roadmap.grading.verdict import Report
 
@@ -202,18 +202,16 @@ def warm_grader(root: Path, checks: str = "", mode: str = "auto") -> Iterator[Gr
         (root / "checks" / STAGE / "test_more.py").write_text(
             CHECKS_HEAD + dedent(checks).replace("**COMMON", COMMON), encoding="utf-8"
         )
-    old = session.CANDIDATE_LIBRARIES, session.JUDGE_LIBRARIES, os.environ.get("ROADMAP_ISOLATION")
-    session.CANDIDATE_LIBRARIES = session.JUDGE_LIBRARIES = ("numpy",)
+    old = os.environ.get("ROADMAP_ISOLATION")
     os.environ["ROADMAP_ISOLATION"] = mode
     try:
         course = Course.load(root)
         with Grader(course, course.stage(1)) as grader:
             yield grader
     finally:
-        session.CANDIDATE_LIBRARIES, session.JUDGE_LIBRARIES = old[:2]
         os.environ.pop("ROADMAP_ISOLATION")
-        if old[2] is not None:
-            os.environ["ROADMAP_ISOLATION"] = old[2]
+        if old is not None:
+            os.environ["ROADMAP_ISOLATION"] = old
 
 
 def states(report: Report) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import shutil
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roadmap.course import Course
-from roadmap.grading import session
 from roadmap.grading.errors import GraderError
 from roadmap.grading.session import Grader, SubmissionError
 from roadmap.grading.verdict import Report
@@ -75,16 +75,10 @@ class World:
             file.write(f"\nCANARY = {self.canaries['checks']!r}\n")
         self._start_neighbours()
         self.course = Course.load(course_root)
-        self.stage = self.course.stage(1)
-        self._patch(session, "CANDIDATE_LIBRARIES", self.libraries)
-        self._patch(session, "JUDGE_LIBRARIES", self.libraries)
+        self.stage = dataclasses.replace(self.course.stage(1), libraries=self.libraries, judge_libraries=self.libraries)
         self.grader = self._exit.enter_context(Grader(self.course, self.stage))
         self.grader.prepare()
         self.words = self._words()
-
-    def _patch(self, owner: object, name: str, value: object) -> None:
-        self._exit.callback(setattr, owner, name, getattr(owner, name))
-        setattr(owner, name, value)
 
     def _patch_environment(self) -> None:
         changes = {

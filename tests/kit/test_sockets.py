@@ -13,7 +13,24 @@ from roadmap.grading.session import Grader
 from tests.attacks import small
 
 CHECKS = '''
-import socket, threading
+import contextlib, socket, threading
+
+
+@contextlib.contextmanager
+def upper(sock):
+    def run():
+        while True:
+            try:
+                connection, _ = sock.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(connection.recv(100).upper())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield
+    sock.shutdown(socket.SHUT_RDWR)
 
 
 def ask(learner, sock, data):
@@ -101,6 +118,13 @@ def test_after_restart(learner):
 
 
 @check(**COMMON, fresh=True)
+def test_program_reaches_its_servers(learner):
+    """A program finds the judge's servers in its environment, and what else was put there."""
+    result = learner.program("x", environment={"WORD": "hello"}, servers={"FIRST": upper, "SECOND": upper})
+    expect.equal([result.exit_code, result.stdout], [0, b"HELLO HELLO"])
+
+
+@check(**COMMON, fresh=True)
 def test_meets_neighbour(learner):
     """Listens on a fixed port, and looks who else is there: nobody, even if another run does the same."""
     expect.equal(learner.call("target.meet", 45671), "alone")
@@ -175,6 +199,18 @@ def meet(port):
         return "alone"
 """
 
+PROGRAM = """
+import os, socket
+
+answers = []
+for name in ("FIRST", "SECOND"):
+    port = int(os.environ[name].rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(os.environ["WORD"].encode())
+        answers.append(connection.recv(100).decode())
+print(*answers, end="")
+"""
+
 pytestmark = pytest.mark.skipif(not layers().namespaces, reason="needs namespaces")
 
 
@@ -189,7 +225,9 @@ def grader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
 @pytest.fixture(scope="module")
 def states(grader: Grader, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The verdicts on a submission that does all this."""
-    source = small.write_submission(tmp_path_factory.mktemp("learner"), small.RIGHT_TARGET + LEARNER)
+    source = small.write_submission(
+        tmp_path_factory.mktemp("learner"), small.RIGHT_TARGET + LEARNER, {"__main__.py": PROGRAM}
+    )
     return small.states(grader.check(source, tasks=["1.1"]))
 
 
@@ -206,6 +244,7 @@ def states(grader: Grader, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         ("restart", "passed"),
         ("restart_of_a_shared_one", "passed"),
         ("after_restart", "passed"),
+        ("program_reaches_its_servers", "passed"),
         ("meets_neighbour", "passed"),
     ],
 )

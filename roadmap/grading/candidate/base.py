@@ -162,6 +162,7 @@ class CandidateBase:
             self._hidden,
             request["scratch"],
             lambda: self.candidate(request, fds, limits),
+            request.get("listen", ()),
         )
         keeper.run()
 
@@ -175,6 +176,7 @@ class CandidateBase:
             wire_fd = fresh_descriptors(fds[1], fds[2], fds[3], None)
         for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "MPLCONFIGDIR"):
             os.environ[name] = scratch
+        os.environ.update(request.get("environment", {}))
         os.chdir(scratch)
         self._close_doors(root, scratch, limits)
         sys.path.append(root)

@@ -15,7 +15,7 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from .. import wire
@@ -25,11 +25,16 @@ from ..sandbox.limits import MEGABYTE, Limits
 
 _POLL_SECONDS = 0.05
 _LEAST_FILE = 4096
+ADDRESS = "http://127.0.0.1:{}"
 _EXIT = struct.Struct("=i")
 
 
 class Keeper:
-    """Runs `body` in a sandboxed process. `body` never returns."""
+    """Runs `body` in a sandboxed process. `body` never returns.
+
+    `listen` names environment variables: each gets the address of a socket that listens in the candidate's network
+    from before its first line, and is the judge's to serve.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,7 @@ class Keeper:
         hide: list[str],
         scratch: str,
         body: Callable[[], NoReturn],
+        listen: Sequence[str] = (),
     ):
         self._control = control
         self._layers = layers
@@ -46,6 +52,7 @@ class Keeper:
         self._hide = hide
         self._scratch = scratch
         self._body = body
+        self._listen = listen
         # What the base holds, and a candidate with it. Its own memory is private from the start: a fork shares all.
         self._inherited = _resident_bytes(os.getppid())
         self._over: str | None = None
@@ -57,6 +64,7 @@ class Keeper:
         status_read, status_write = os.pipe()
         if self._layers.namespaces:
             namespaces.enter()
+        self._open_servers()
         child = os.fork()
         if child == 0:
             os.close(status_read)
@@ -91,6 +99,12 @@ class Keeper:
         with contextlib.suppress(wire.Closed, OSError):  # where the judge is gone nobody waits for the answer
             wire.send(self._control, wire.encode({"exited": code, "over": self._over}))
         os._exit(0)
+
+    def _open_servers(self) -> None:
+        for name in self._listen:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                os.environ[name] = ADDRESS.format(server.getsockname()[1])
+                self._answer({"listening": name}, server)
 
     def _be_init(self, status_write: int) -> NoReturn:
         """Process 1 of the candidate's world: reaps orphans, and takes everything down with the learner's process."""

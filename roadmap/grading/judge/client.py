@@ -11,13 +11,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from .. import wire
 from ..bases import Process, start_candidate_base
 from ..candidate.base import BaseConfig
+from ..candidate.keeper import ADDRESS
 from ..errors import (
     CandidateDied,
     CheckFailed,
@@ -34,6 +36,9 @@ from ..removal import remove_tree
 OUTPUT_LIMIT = 1024 * 1024
 JUDGING_FACTOR = 3.0  # how much of the judge's own time a call may use for callbacks, in wall limits
 _READS_AT_ONCE = 64
+_SERVER_SECONDS = 5.0  # until a new candidate's servers are bound
+
+Serve = Callable[[socket.socket], AbstractContextManager[Any]]
 _MESSAGE_LIMIT = 4000
 _NAME_LIMIT = 200
 _MOST_FRAMES = 12
@@ -127,6 +132,15 @@ class _Kept:
             raise CandidateDied(f"nothing answers on port {request.get('port', '')} of your program: {answer}")
         return answer, socket.socket(fileno=fds[0])
 
+    def servers(self, names: Sequence[str]) -> list[socket.socket]:
+        found = []
+        for _ in names:
+            data, fds = wire.receive_with_fds(self.control, time.monotonic() + _SERVER_SECONDS)
+            if not fds:
+                raise GraderError(f"A candidate could not be started: {wire.decode(data).get('failed')}")
+            found.append(socket.socket(fileno=fds[0]))
+        return found
+
     def close(self) -> None:
         self.control.close()
 
@@ -134,8 +148,9 @@ class _Kept:
 class _Spawned:
     """A candidate started as a process of its own, where forking is not possible or not wanted."""
 
-    def __init__(self, process: Process):
+    def __init__(self, process: Process, listening: list[socket.socket]):
         self.process = process
+        self.listening = listening
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):
@@ -146,6 +161,9 @@ class _Spawned:
             return Ending(self.process.child.wait(seconds))
         except subprocess.TimeoutExpired:
             return Ending(None)
+
+    def servers(self, names: Sequence[str]) -> list[socket.socket]:
+        return self.listening
 
     def ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], socket.socket]:
         if request["op"] == "listen":
@@ -181,10 +199,15 @@ class Launcher:
                 theirs.close()
             return _Kept(ours)
         assert self._config is not None
+        listening = []
+        for name in request.get("listen", ()):  # it shares our network
+            listening.append(socket.create_server(("127.0.0.1", 0)))
+            address = ADDRESS.format(listening[-1].getsockname()[1])
+            request = {**request, "environment": {**request["environment"], name: address}}
         process = Process("roadmap.grading.candidate.base", None)
         process.say({"config": dataclasses.asdict(self._config), "models": request["models"], "launch": True})
         wire.send(process.socket, wire.encode(request), tuple(fds))
-        return _Spawned(process)
+        return _Spawned(process, listening)
 
 
 class Candidate:
@@ -395,12 +418,19 @@ def run_program(
     models: tuple[str, ...],
     memory_mb: int,
     seconds: float,
+    environment: Mapping[str, str] | None = None,
+    servers: Mapping[str, Serve] | None = None,
 ) -> ProgramResult:
-    """Run `python -m <package> argv` in a candidate of its own; the judge's clock times each piece of its output."""
+    """Run `python -m <package> argv` in a candidate of its own; the judge's clock times each piece of its output.
+
+    `servers` maps an environment variable to what serves on the socket whose address the variable will hold.
+    """
+    servers = servers or {}
     in_read, in_write = os.pipe()
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
     request = {"root": str(root), "scratch": str(scratch), "models": list(models), "memory_mb": memory_mb, "argv": argv}
+    request |= {"environment": dict(environment or {}), "listen": list(servers)}
     started = time.monotonic()
     try:
         handle = launcher.launch(request, [in_read, out_write, err_write], in_read)
@@ -414,7 +444,11 @@ def run_program(
     poller.register(out.fd, select.POLLIN)
     poller.register(err.fd, select.POLLIN)
     deadline = started + seconds
+    serving = contextlib.ExitStack()
     try:
+        for sock, serve in zip(handle.servers(list(servers)), servers.values(), strict=True):
+            serving.enter_context(sock)
+            serving.enter_context(serve(sock))
         while not (out.closed and err.closed):
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -436,6 +470,7 @@ def run_program(
         chunks = [(when - started, data) for when, data in out.chunks]
         return ProgramResult(ending.code, bytes(out.text), bytes(err.text), chunks)
     finally:
+        serving.close()
         out.close()
         err.close()
         handle.close()

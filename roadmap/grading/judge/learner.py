@@ -6,13 +6,13 @@ import inspect
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..check import CheckSpec
 from ..errors import CandidateDied, ErrorInfo, LearnerError, TimedOut
-from .client import Candidate, Launcher, ProgramResult, Workplace, run_program
+from .client import Candidate, Launcher, ProgramResult, Serve, Workplace, run_program
 from .deadline import DeadlineSocket
 
 MINIMUM_SECONDS = 5.0
@@ -94,8 +94,18 @@ class Learner:
         """The exception that a probe raises, or None when it raises none."""
         return self._error_of(lambda: self.run(probe, **data))
 
-    def program(self, *argv: str, stdin: bytes = b"") -> ProgramResult:
-        """Run the submission as `python -m <package> argv`, in a process of its own on this check's scratch folder."""
+    def program(
+        self,
+        *argv: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        servers: Mapping[str, Serve] | None = None,
+    ) -> ProgramResult:
+        """Run the submission as `python -m <package> argv`, in a process of its own on this check's scratch folder.
+
+        `environment` is added to its own. `servers` maps a variable to what serves on a socket, such as
+        `lambda sock: serve(application, sock)`: the program finds the server's address in that variable.
+        """
         started = time.monotonic()
         allowance = _SPAWN_SECONDS if self._desk.spawned else 0.0
         try:
@@ -108,6 +118,8 @@ class Learner:
                 models=self._spec.models,
                 memory_mb=self._spec.memory_mb,
                 seconds=max(0.01, self._remaining) + allowance,
+                environment=environment,
+                servers=servers,
             )
         except TimedOut:
             raise TimedOut(self.limit) from None  # of the whole check, not of what was left for this program
