@@ -1,4 +1,4 @@
-"""Every stage's reference scores 100 with any seed; its untouched skeleton scores 0, and reads well."""
+"""Every stage's reference scores all its points with any seed; its untouched skeleton scores 0, and reads well."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def autograde(stage: Stage, tmp_path: Path, *words: str, **environment: str) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 @pytest.mark.parametrize("seed", ["1", "2026"])
-def test_reference_scores_100(stage: Stage, seed: str, tmp_path: Path) -> None:
+def test_reference_scores_all_points(stage: Stage, seed: str, tmp_path: Path) -> None:
     code, report = autograde(stage, tmp_path, "--from", "solutions", "--seed", seed)
     assert [c for c in report["checks"] if c["state"] != "passed"] == []
-    assert (code, report["score"], report["max_score"], report["seed"]) == (0, 100, 100, int(seed))
+    assert (code, report["score"], report["max_score"], report["seed"]) == (0, stage.points, stage.points, int(seed))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_reference_scores_100_with_spawned_candidates(stage: Stage, tmp_path: Path) -> None:
+def test_reference_scores_all_points_with_spawned_candidates(stage: Stage, tmp_path: Path) -> None:
     code, report = autograde(stage, tmp_path, "--from", "solutions", ROADMAP_ISOLATION="spawn")
     assert [c for c in report["checks"] if c["state"] != "passed"] == []
-    assert (code, report["score"], report["isolation"]) == (0, 100, "none")
+    assert (code, report["score"], report["isolation"]) == (0, stage.points, "none")
 
 
 @pytest.fixture(scope="module", params=STAGES, ids=lambda stage: stage.name)

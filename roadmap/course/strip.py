@@ -138,11 +138,12 @@ def tasks_of_module(stage: Stage, module: str) -> Callable[[str], str | None]:
 
 
 def skeletons(src: Path, stage: Stage) -> dict[str, str]:
-    """The skeleton of every module of the reference package `src`, by path relative to it."""
+    """The skeleton of every module of the reference package `src`, by path relative to it; planned tasks have none."""
     made = {}
+    unready = {task.file for task in stage.planned} - {task.file for task in stage.tasks}
     for path in sorted(src.rglob("*.py")):
         name = path.relative_to(src).as_posix()
-        if "__pycache__" in path.parts:
+        if "__pycache__" in path.parts or name in unready:
             continue
         try:
             with path.open(encoding="utf-8", newline="") as file:

@@ -78,7 +78,13 @@ class Stage:
     blocked: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
+    planned: tuple[Task, ...] = ()  # named, and not there yet: nothing grades them
     lessons: tuple[Lesson, ...] = ()
+
+    @property
+    def named(self) -> tuple[Task, ...]:
+        """Every task that the syllabus names: those that are there, then those that are planned."""
+        return (*self.tasks, *self.planned)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -171,6 +177,8 @@ class Course:
             if task.id == wanted:
                 return task
         stage = next((stage for stage in self.stages if wanted.partition(".")[0] == str(stage.number)), None)
+        if stage is not None and wanted in {task.id for task in stage.planned}:
+            raise UnknownTask(f"Task {wanted} is planned and not there yet.", "`roadmap` shows the tasks that are.")
         if stage is not None and not stage.tasks:
             first = next((other for other in self.stages if other.tasks), None)
             advice = f"Stage {first.number} has {_span(first)}." if first else "Update the course."
@@ -302,11 +310,17 @@ class _Reader:
         name = self.take(table, "name", str, where)
         if not re.fullmatch(rf"stage{number}_[a-z0-9_]+", name):
             raise self.wrong(where, f"'name' is {name!r}", f"Write it like 'stage{number}_topic'.")
-        tasks = tuple(self.task(one, number, name) for one in self.take(table, "task", list, where, []))
+        tables = self.take(table, "task", list, where, [])
+        tasks = tuple(self.task(one, number, name) for one in tables)
         if tasks and abs(sum(task.points for task in tasks) - STAGE_POINTS) > 1e-9:
             total = sum(task.points for task in tasks)
             raise self.wrong(where, f"its tasks add up to {total:g} points", f"Make them {STAGE_POINTS}.")
         self.unique((name for task in tasks for name in task.dotted), f"{where}, graded functions")
+        planned = tuple(
+            t for t, one in zip(tasks, tables, strict=True) if self.take(one, "planned", bool, where, False)
+        )
+        if planned and self.take(table, "complete", bool, where):
+            raise self.wrong(where, f"it is complete and task {planned[0].id} is planned", "Make it one or the other.")
         files = self.names(table, "files", where)
         for file in files:
             if not re.fullmatch(r"[A-Za-z0-9_]+\.[a-z0-9]+", file):
@@ -323,7 +337,8 @@ class _Reader:
             judge_libraries=self.names(table, "judge_libraries", where) or _LIBRARIES,
             blocked=self.names(table, "blocked", where),
             files=files,
-            tasks=tasks,
+            tasks=tuple(task for task in tasks if task not in planned),
+            planned=planned,
             lessons=tuple(self.lesson(one, name, where) for one in self.take(table, "lesson", list, where, [])),
         )
 
@@ -333,7 +348,7 @@ class _Reader:
         if not re.fullmatch(rf"{number}\.[1-9]\d*", id):
             raise self.wrong(where, "its id does not belong to its stage", f"Number it {number}.1, {number}.2, ...")
         keys = {"id", "title", "module", "functions", "points", "minutes", "difficulty", "lessons", "topics", "forbid"}
-        self.known(table, keys, where)
+        self.known(table, keys | {"planned"}, where)
         module = self.take(table, "module", str, where)
         functions = self.names(table, "functions", where, required=True)
         for name in (module, *(part for function in functions for part in function.split("."))):

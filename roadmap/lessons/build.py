@@ -79,7 +79,7 @@ def card_text(course: Course, source: LessonSource) -> str:
     lines = [f"**The question.** {front.question}", "", "**You will be able to**", ""]
     lines += [f"- {objective}" for objective in front.objectives]
     needs = ", ".join(_lesson_link(course, key, source.stage) for key in front.prerequisites) or "no other lesson"
-    tasks = {task.id: task for task in course.tasks}
+    tasks = {task.id: task for stage in course.stages for task in stage.named}
     leads = ", ".join(f"{id} {tasks[id].title}" if id in tasks else id for id in front.leads_to)
     lines += ["", f"**Time** about {front.minutes} minutes. **You need** {needs}.", ""]
     lines += [f"**It leads to** {leads}. **Syllabus** {', '.join(front.topics)}."]

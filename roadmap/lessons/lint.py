@@ -187,7 +187,7 @@ class _SourceRules:
                 yield self.error("front-matter", f"`prerequisites` names {key}, which is no lesson")
             elif order.index(key) >= order.index(lesson.id):
                 yield self.error("front-matter", f"`prerequisites` names {key}, which comes later")
-        tasks = {task.id for task in self.course.tasks}
+        tasks = {task.id for stage in self.course.stages for task in stage.named}
         taskless = {str(stage.number) for stage in self.course.stages if not stage.tasks}
         for id in front.leads_to:
             if id not in tasks and not (re.fullmatch(r"\d\.\d+", id) and id.partition(".")[0] in taskless):
@@ -366,7 +366,7 @@ class _SourceRules:
 
     def commands(self) -> Iterator[Finding]:
         """The commands named in the text must be ones that work; the closing must name a check."""
-        known = {task.id for task in self.course.tasks}
+        known = {task.id for stage in self.course.stages for task in stage.named}
         taskless = {str(stage.number) for stage in self.course.stages if not stage.tasks}
         stages = {key for stage in self.course.stages for key in (str(stage.number), stage.name)}
         for cell in self.markdown:

@@ -89,10 +89,7 @@ class World:
             "GITHUB_TOKEN": self.canaries["key"],
         }
         for name, value in changes.items():
-            old = os.environ.get(name)
-            self._exit.callback(os.environ.pop, name, None)
-            if old is not None:
-                self._exit.callback(os.environ.__setitem__, name, old)
+            self._exit.callback(_restore, name, os.environ.get(name))
             os.environ[name] = value
         (self.root / "cache" / "artifacts").mkdir(parents=True)
         (self.root / "cache" / "artifacts" / "model.bin").write_text("weights")
@@ -195,6 +192,13 @@ class World:
             return "the model cache was overwritten"
         marks = list(self.root.rglob("MARK*"))
         return f"files were written: {marks}" if marks else None
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 @dataclass(frozen=True)

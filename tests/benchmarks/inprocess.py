@@ -6,13 +6,15 @@ No sandbox, no warm base, no limits: what a course without this grader would do.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import socket
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,10 @@ import numpy as np
 import pytest
 
 from roadmap import artifacts
+from roadmap.grading.candidate.keeper import ADDRESS
 from roadmap.grading.check import CheckSpec, spec_of
 from roadmap.grading.errors import ErrorInfo
-from roadmap.grading.judge.client import ProgramResult
+from roadmap.grading.judge.client import ProgramResult, Serve
 from roadmap.grading.judge.models import Models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,12 +65,32 @@ class InProcess:
     def run_error(self, probe: Callable[..., Any], /, **data: Any) -> ErrorInfo | None:
         return self._error(lambda: self.run(probe, **data))
 
-    def program(self, *argv: str, stdin: bytes = b"") -> ProgramResult:
-        environment = os.environ | {"PYTHONPATH": f"{SUBMISSION}:{ROOT}"}
+    def listen(self) -> tuple[socket.socket, int]:
+        sock = socket.create_server(("127.0.0.1", 0))
+        return sock, sock.getsockname()[1]
+
+    def program(
+        self,
+        *argv: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        servers: Mapping[str, Serve] | None = None,
+    ) -> ProgramResult:
+        variables = os.environ | {"PYTHONPATH": f"{SUBMISSION}:{ROOT}"} | dict(environment or {})
         command = [sys.executable, "-m", PACKAGE, *argv]
+        with contextlib.ExitStack() as serving:
+            for name, serve in (servers or {}).items():
+                sock, port = self.listen()
+                serving.enter_context(sock)
+                serving.enter_context(serve(sock))
+                variables[name] = ADDRESS.format(port)
+            return self._run_program(command, variables, stdin)
+
+    @staticmethod
+    def _run_program(command: list[str], variables: dict[str, str], stdin: bytes) -> ProgramResult:
         started = time.monotonic()
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None

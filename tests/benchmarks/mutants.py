@@ -1,6 +1,6 @@
 """How many small changes to the reference do the checks notice? One syntax-tree mutation at a time.
 
-    python -m tests.benchmarks.mutants                  # all of stage 1; writes results/mutants.json
+    python -m tests.benchmarks.mutants                  # all of stage 1; writes results/mutants_stage1.json
     python -m tests.benchmarks.mutants --task 1.3       # one task: replaces its row in the file
 
 Each mutant of a graded function runs its own task's checks until the first that does not pass. Survivors are explained
@@ -202,16 +202,17 @@ def main() -> int:
     )
     options = parser.parse_args()
     explained = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))["explained"]
+    course = Course.load(bank.ROOT)
+    stage = course.stage(options.stage)
+    name = f"mutants_stage{stage.number}"
     if options.explain:
-        stored = record.read("mutants")
+        stored = record.read(name)
         for row in stored["tasks"].values():
             left = [*row["explained"], *row["unexplained"]]
             row |= _explanations(left, explained)
-        path = record.RESULTS / "mutants.json"
+        path = record.RESULTS / f"{name}.json"
         path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
         return 0
-    course = Course.load(bank.ROOT)
-    stage = course.stage(options.stage)
     chosen = [m for m in mutants(course, stage) if not options.task or m.task in options.task]
     survivors: list[Mutant] = []
     broken: list[str] = []
@@ -236,7 +237,7 @@ def main() -> int:
     unexplained = [m.key for m in survivors if m.key not in explained]
     print(f"{killed} of {len(chosen)} killed ({killed / len(chosen):.1%}); {len(unexplained)} survivors unexplained")
     # Each task's row is replaced by its newest run; the totals are of all rows.
-    tasks = record.read("mutants")["tasks"] if (record.RESULTS / "mutants.json").exists() else {}
+    tasks = record.read(name)["tasks"] if (record.RESULTS / f"{name}.json").exists() else {}
     for task in dict.fromkeys(m.task for m in chosen):
         left = [m.key for m in survivors if m.task == task]
         total = sum(m.task == task for m in chosen)
@@ -246,10 +247,10 @@ def main() -> int:
             "killed": total - len(left),
             **_explanations(left, explained),
         }
-    totals = {name: sum(row[name] for row in tasks.values()) for name in ("mutants", "killed")}
+    totals = {kind: sum(row[kind] for row in tasks.values()) for kind in ("mutants", "killed")}
     rate = round(totals["killed"] / totals["mutants"], 4)
     rows = {task.id: tasks[task.id] for task in stage.tasks if task.id in tasks}
-    record.write("mutants", {**totals, "rate": rate, "grader_errors": broken, "tasks": rows})
+    record.write(name, {**totals, "rate": rate, "grader_errors": broken, "tasks": rows})
     return 1 if broken or killed / len(chosen) < 0.9 else 0
 
 

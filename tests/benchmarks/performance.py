@@ -1,6 +1,6 @@
 """How fast the grader is, side by side with a plain pytest process over the same checks.
 
-python -m tests.benchmarks.performance            # writes results/performance.json
+python -m tests.benchmarks.performance            # writes results/performance_stage1.json
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from roadmap.course import Course
+from roadmap.course import Course, Stage
 from roadmap.course.catalogue import checks_of
 from roadmap.grading.bases import clean_environment
 from roadmap.grading.judge.client import Candidate, Launcher
@@ -25,7 +25,7 @@ from roadmap.grading.session import Grader
 from tests import bank
 from tests.benchmarks import record
 
-CHEAP_TASK = "1.4"
+CHEAP_TASKS = {1: "1.4", 2: "2.2"}  # no model, no server: what a save costs
 
 
 def timed(action: Callable[[], Any]) -> float:
@@ -45,12 +45,13 @@ def summary(seconds: list[float]) -> dict[str, float]:
     }
 
 
-def plain_pytest(tasks: str) -> float:
+def plain_pytest(stage: Stage, tasks: str) -> float:
     """One fresh pytest process over the same checks, with the same imports."""
     environment = clean_environment() | {"ROADMAP_BENCHMARK_TASKS": tasks, "PYTHONPATH": str(bank.ROOT)}
+    environment["ROADMAP_BENCHMARK_PACKAGE"] = stage.name
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.benchmarks.inprocess", "-p", "no:cacheprovider"]
     command += ["--noconftest", "--import-mode=importlib", "--rootdir", str(bank.ROOT), "-c", os.devnull]
-    command += [str(bank.ROOT / "checks" / "stage1_foundations")]
+    command += [str(bank.ROOT / "checks" / stage.name)]
 
     def run() -> None:
         done = subprocess.run(command, env=environment, cwd=bank.ROOT, capture_output=True, text=True)
@@ -102,15 +103,24 @@ def main() -> int:
     parser.add_argument(
         "--runs", type=int, default=3, help="runs of the long rows; the short ones run ten times as many"
     )
+    parser.add_argument("--stage", default="1")
     options = parser.parse_args()
     course = Course.load(bank.ROOT)
-    stage = course.stage(1)
+    stage = course.stage(options.stage)
+    cheap = CHEAP_TASKS[stage.number]
     modelless = {t.id for t in stage.tasks} - {c.task for c in checks_of(course, stage) if c.models}
     rows: dict[str, Any] = {"light_commands": light_commands(5 * options.runs)}
 
     cold = []
     for _ in range(options.runs):
-        command = [sys.executable, str(bank.ROOT / "checks" / "autograde.py"), "1", "--from", "solutions", "--quiet"]
+        command = [
+            sys.executable,
+            str(bank.ROOT / "checks" / "autograde.py"),
+            options.stage,
+            "--from",
+            "solutions",
+            "--quiet",
+        ]
         cold.append(
             timed(lambda command=command: subprocess.run(command, cwd=bank.ROOT, check=True, capture_output=True))
         )
@@ -123,18 +133,18 @@ def main() -> int:
         grader.check(course.solutions)  # the first run warms what is loaded lazily
         for _ in range(options.runs):  # side by side, in turn
             stage_runs["warm"].append(timed(lambda: grader.check(course.solutions)))
-            stage_runs["plain"].append(plain_pytest(""))
-            cheap_runs["warm"].append(timed(lambda: grader.check(course.solutions, tasks=[CHEAP_TASK])))
-            cheap_runs["plain"].append(plain_pytest(CHEAP_TASK))
+            stage_runs["plain"].append(plain_pytest(stage, ""))
+            cheap_runs["warm"].append(timed(lambda: grader.check(course.solutions, tasks=[cheap])))
+            cheap_runs["plain"].append(plain_pytest(stage, cheap))
         rows["watch"] = {
             task: summary(watch_cycles(grader, course, task, 10 * options.runs)) for task in sorted(modelless)
         }
-    for name, runs in (("stage", stage_runs), (f"task_{CHEAP_TASK}", cheap_runs)):
+    for name, runs in (("stage", stage_runs), (f"task_{cheap}", cheap_runs)):
         ratio = statistics.median(runs["plain"]) / statistics.median(runs["warm"])
         rows[name] = {kind: summary(seconds) for kind, seconds in runs.items()} | {"times_faster": round(ratio, 1)}
     with Grader(course, stage) as grader, tempfile.TemporaryDirectory() as folder:
         rows["candidate"] = summary(candidates(grader, Path(folder), 30 * options.runs))
-    path = record.write("performance", rows)
+    path = record.write(f"performance_stage{stage.number}", rows)
     print(path.read_text())
     return 0
 

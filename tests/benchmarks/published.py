@@ -70,12 +70,11 @@ def attack_results() -> dict[str, Any]:
     }
 
 
-def table() -> str:
-    """README's table, from the result files."""
-    published, mutants = record.read("published"), record.read("mutants")
-    regrade, speed = record.read("regrade"), record.read("performance")
-    banks, attacks = published["bank"], published["attacks"]
-    cold, stage = speed["check_cold"]["median"], speed["stage"]
+def rows_of(stage: Stage) -> list[tuple[str, str]]:
+    """What was measured of a stage, as names and values."""
+    published, number = record.read("published"), stage.number
+    mutants, regrade = record.read(f"mutants_stage{number}"), record.read(f"regrade_stage{number}")
+    speed, banks = record.read(f"performance_stage{number}"), published["banks"][stage.name]
     cheap = next(value for name, value in speed.items() if name.startswith("task_"))
     unexplained = sum(len(row["unexplained"]) for row in mutants["tasks"].values())
 
@@ -83,11 +82,10 @@ def table() -> str:
         warm, plain = row["warm"]["median"], row["plain"]["median"]
         return f"{warm:.{digits}f} s against {plain:.1f} s: {row['times_faster']} times faster"
 
-    rows = [
+    return [
         ("planted bugs caught", f"{banks['caught']} of {banks['bugs']}"),
         ("bugs with a named misconception: named", f"{banks['named']} of {banks['slugged']}"),
         ("alternative right answers accepted", f"{banks['accepted']} of {banks['alternatives']}"),
-        ("attacks withstood", f"{attacks['withstood']} of {attacks['attacks']}, in {attacks['rows']} classes"),
         (
             "syntax-tree mutants killed",
             f"{mutants['killed']} of {mutants['mutants']} ({mutants['rate']:.1%}); {unexplained} survivors unexplained",
@@ -96,29 +94,40 @@ def table() -> str:
             "false verdicts",
             f"{len(regrade['false'])} in {regrade['gradings']} re-gradings ({regrade['verdicts']} checks)",
         ),
-        (
-            "whole stage, warm, against a fresh pytest process",
-            against(stage, 1),
-        ),
-        (
-            "one task without a model, warm, against a fresh pytest process",
-            against(cheap, 2),
-        ),
+        ("whole stage, warm, against a fresh pytest process", against(speed["stage"], 1)),
+        ("one task without a model, warm, against a fresh pytest process", against(cheap, 2)),
+        ("`roadmap check` of the stage, cold", f"{speed['check_cold']['median']:.0f} s"),
+    ]
+
+
+def table(stages: list[Stage]) -> str:
+    """README's table, from the result files: a column a stage, then what holds for all."""
+    columns = [rows_of(stage) for stage in stages]
+    lines = [
+        f"| measured | {' | '.join(f'stage {stage.number}' for stage in stages)} |",
+        "| --- " * (len(stages) + 1) + "|",
+    ]
+    lines += [
+        f"| {same_row[0][0]} | {' | '.join(value for _, value in same_row)} |"
+        for same_row in zip(*columns, strict=True)
+    ]
+    attacks, speed = record.read("published")["attacks"], record.read(f"performance_stage{stages[0].number}")
+    whole = [
+        ("attacks withstood", f"{attacks['withstood']} of {attacks['attacks']}, in {attacks['rows']} classes"),
         ("sandbox, per candidate", f"{1000 * speed['candidate']['median']:.0f} ms"),
-        ("`roadmap check 1`, cold", f"{cold:.0f} s"),
         ("`roadmap`, from start to end", f"{speed['light_commands']['roadmap']['median']:.2f} s"),
     ]
-    lines = ["| stage 1, measured | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
+    lines += ["", "| the grader as a whole | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in whole)]
     cores = speed["machine"]["cores"]
     note = f"Measured on {cores} cores; the files in `tests/benchmarks/results/` say with which command and commit."
     return "\n".join([BEGIN, "", *lines, "", note, "", END])
 
 
-def write_readme() -> None:
+def write_readme(text_of_table: str) -> None:
     """Put the table between README's markers."""
     path = bank.ROOT / "README.md"
     text = path.read_text(encoding="utf-8")
-    new = re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: table(), text, flags=re.DOTALL)
+    new = re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: text_of_table, text, flags=re.DOTALL)
     path.write_text(new, encoding="utf-8")
 
 
@@ -127,16 +136,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readme", action="store_true")
     options = parser.parse_args()
+    course = Course.load(bank.ROOT)
+    stages = [stage for stage in course.stages if stage.tasks]
     problems: dict[str, str] = {}
     if not options.readme:
-        course = Course.load(bank.ROOT)
-        found = {"bank": bank_results(course, course.stage(1)), "attacks": attack_results()}
-        record.write("published", found)
-        problems = found["bank"]["problems"] | found["attacks"]["problems"]
+        banks = {stage.name: bank_results(course, stage) for stage in stages}
+        attacks = attack_results()
+        record.write("published", {"banks": banks, "attacks": attacks})
+        for found in (*banks.values(), attacks):
+            problems |= found["problems"]
         for name, problem in problems.items():
             print(f"{name}: {problem}")
-    write_readme()
-    print(table())
+    text = table(stages)
+    write_readme(text)
+    print(text)
     return 1 if problems else 0
 
 

@@ -1,6 +1,6 @@
 """False verdicts: grade the reference again and again with fresh seeds.
 
-python -m tests.benchmarks.regrade               # 100 times; writes results/regrade.json
+python -m tests.benchmarks.regrade               # 100 times; writes results/regrade_stage1.json
 python -m tests.benchmarks.regrade --task 1.6 --times 200
 """
 
@@ -44,7 +44,7 @@ def main() -> int:
                     print(f"seed {report.seed}: {check.id} {check.state}: {check.message[:300]}", flush=True)
     print(f"{options.times} gradings, {checks} verdicts, {len(wrong)} false")
     if not options.task:
-        record.write("regrade", {"gradings": options.times, "verdicts": checks, "false": wrong})
+        record.write(f"regrade_stage{stage.number}", {"gradings": options.times, "verdicts": checks, "false": wrong})
     return 1 if wrong else 0
 
 

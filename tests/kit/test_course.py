@@ -29,6 +29,21 @@ def course(tmp_path: Path) -> Course:
 # ---- the syllabus
 
 
+def test_a_planned_task_is_named_and_graded_by_nothing(tmp_path: Path) -> None:
+    course = make_course(tmp_path)
+    path = tmp_path / "stages" / "course.toml"
+    path.write_text(path.read_text().replace('id = "1.3"\n', 'id = "1.3"\nplanned = true\n'))
+    stage = Course.load(tmp_path).stage(1)
+    assert ([task.id for task in stage.tasks], [task.id for task in stage.planned]) == (["1.1", "1.2"], ["1.3"])
+    assert stage.package_files == ("__init__.py", "__main__.py", "words.py")
+    with pytest.raises(UnknownTask, match=r"Task 1\.3 is planned"):
+        Course.load(tmp_path).task("1.3")
+    path.write_text(path.read_text().replace("complete = false", "complete = true", 1))
+    with pytest.raises(CourseError, match=r"complete and task 1\.3 is planned"):
+        Course.load(tmp_path)
+    assert course.stage(1).points == 100
+
+
 def test_the_real_syllabus_is_valid() -> None:
     course = Course.load(ROOT)
     stage = course.stage(1)

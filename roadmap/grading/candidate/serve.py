@@ -12,6 +12,7 @@ import os
 import runpy
 import socket
 import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -49,19 +50,25 @@ class Server:
         self._models = models
         self._probes: dict[str, dict[str, Any]] = {}
         self._request = 0
+        self._turn = 0  # counts requests and answers: odd while one is worked on
+        self._speaking = threading.Lock()  # the learner's threads may ask the judge, one at a time
 
     def forever(self) -> NoReturn:
         """Answer until the judge hangs up."""
         while True:
             try:
-                request = wire.decode(wire.receive(self._sock), callback=self._callback)
+                message = wire.receive(self._sock)
+                self._turn += 1
+                request = wire.decode(message, callback=self._callback)
             except (wire.Closed, OSError):
                 os._exit(0)
             self._request = request["id"]
             answer = self._answer(request)
             with contextlib.suppress(BaseException):  # the stream is the learner's to break
                 sys.stdout.flush()
-            self._reply(answer)
+            with self._speaking:  # a thread that still asks is answered first; later ones ask nobody
+                self._turn += 1
+                self._reply(answer)
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -115,10 +122,15 @@ class Server:
         return probe(Learner(self._package), **data)
 
     def _callback(self, number: int) -> Callable[..., Any]:
+        turn = self._turn
+
         def judge(*args: Any, **kwargs: Any) -> Any:
-            message = {"id": self._request, "callback": number, "args": list(args), "kwargs": kwargs}
-            self._send(wire.encode(message))
-            answer = wire.decode(wire.receive(self._sock), callback=self._callback)
+            with self._speaking:
+                if turn != self._turn:
+                    raise RuntimeError("the call that this function belongs to has ended")
+                message = {"id": self._request, "callback": number, "args": list(args), "kwargs": kwargs}
+                self._send(wire.encode(message))
+                answer = wire.decode(wire.receive(self._sock), callback=self._callback)
             if "raise" in answer:
                 raise ValueError(answer["raise"])
             if "value" not in answer:

@@ -1,0 +1,1 @@
+"""A command-line assistant that calls real tools through the Messages API."""
