@@ -147,7 +147,7 @@ def main() -> int:
             problems |= found["problems"]
         for name, problem in problems.items():
             print(f"{name}: {problem}")
-    text = table(stages)
+    text = table([stage for stage in stages if stage.complete])
     write_readme(text)
     print(text)
     return 1 if problems else 0
