@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.attacks.attack import Attack
@@ -32,6 +34,17 @@ def outcomes(request: pytest.FixtureRequest) -> dict[int, Outcome]:
 def test_attack_is_withstood(outcomes: dict[int, Outcome], index: int) -> None:
     """A wrong submission scores nothing on what it attacks, everything on the rest, and does no harm."""
     assert outcomes[index].problem is None
+
+
+@pytest.mark.slow
+def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the world changes for its attackers is what it found again afterwards: the tests that follow rely on it."""
+    monkeypatch.setenv("ROADMAP_HOME", "elsewhere")
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    before = dict(os.environ)
+    with World("limits", ("numpy",)):
+        assert os.environ["ROADMAP_HOME"] != "elsewhere"
+    assert dict(os.environ) == before
 
 
 def test_every_row_has_an_attack() -> None:

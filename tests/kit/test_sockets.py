@@ -125,6 +125,20 @@ def test_program_reaches_its_servers(learner):
 
 
 @check(**COMMON, fresh=True)
+def test_threads_ask_the_judge(learner):
+    """Threads of the submission may ask side by side; one that asks after the call has ended is refused."""
+    asked = []
+
+    def double(number):
+        asked.append(number)
+        return 2 * number
+
+    expect.equal(learner.call("target.ask_from_threads", double), [0, 2, 4, 6, 8, 10])
+    expect.equal(learner.call("target.heard"), ["RuntimeError"])
+    expect.equal(sorted(asked), [0, 1, 2, 3, 4, 5])
+
+
+@check(**COMMON, fresh=True)
 def test_meets_neighbour(learner):
     """Listens on a fixed port, and looks who else is there: nobody, even if another run does the same."""
     expect.equal(learner.call("target.meet", 45671), "alone")
@@ -132,6 +146,7 @@ def test_meets_neighbour(learner):
 
 LEARNER = """
 import os, socket, threading, time
+from concurrent.futures import ThreadPoolExecutor
 
 calls = 0
 
@@ -184,6 +199,29 @@ def remember(word):
         file.write(word)
         file.seek(0)
         return [calls, file.read()]
+
+
+late = []
+
+
+def ask_from_threads(double):
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(double, range(6)))
+
+    def later():
+        time.sleep(0.3)
+        try:
+            double(99)
+        except Exception as error:
+            late.append(type(error).__name__)
+
+    threading.Thread(target=later, daemon=True).start()
+    return answers
+
+
+def heard():
+    time.sleep(1)
+    return late
 
 
 def meet(port):
@@ -245,6 +283,7 @@ def states(grader: Grader, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         ("restart_of_a_shared_one", "passed"),
         ("after_restart", "passed"),
         ("program_reaches_its_servers", "passed"),
+        ("threads_ask_the_judge", "passed"),
         ("meets_neighbour", "passed"),
     ],
 )
