@@ -28,6 +28,11 @@ def run(
     course = load_course()
     chosen = course.stage(stage)
     root = package_root(course, chosen, source)
+    if chosen.planned and "__main__.py" not in chosen.package_files:
+        raise UsageError(
+            f"Stage {chosen.number} has no program yet: its task {chosen.planned[-1].id} is planned.",
+            "`roadmap` shows the tasks that are there.",
+        )
     if not (root / chosen.name / "__main__.py").is_file():
         raise UsageError(
             f"{root / chosen.name} has no __main__.py, so it is no program.",

@@ -234,6 +234,11 @@ def test_run_passes_arguments_and_exit_code(course: Course, capfd: pytest.Captur
     (package / "__main__.py").unlink()
     assert main(["run", "1"]) == 2
     assert "__main__.py" in capfd.readouterr().err
+    syllabus = course.root / "stages" / "course.toml"
+    text = syllabus.read_text().replace(', "__main__.py"]', "]").replace('id = "1.3"\n', 'id = "1.3"\nplanned = true\n')
+    syllabus.write_text(text)
+    assert main(["run", "1"]) == 2
+    assert "no program yet: its task 1.3 is planned" in capfd.readouterr().err
 
 
 # ---- check
