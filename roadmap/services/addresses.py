@@ -28,7 +28,7 @@ def connect(environ: Mapping[str, str] = os.environ) -> Iterator[Addresses]:
 
     `ROADMAP_WEATHER_URL=https://api.open-meteo.com` alone points both weather and geocoding at the real service. A
     weather address without a geocoding one is taken to answer both. The local services live on one recorded day
-    (`roadmap.services.clock.TODAY`); `ROADMAP_SERVICES_TODAY`, as YYYY-MM-DD, moves it.
+    (`roadmap.services.records.TODAY`); `ROADMAP_SERVICES_TODAY`, as YYYY-MM-DD, moves it.
     """
     weather, geocoding, stocks = (environ.get(name, "").strip().rstrip("/") for name in (WEATHER, GEOCODING, STOCKS))
     if weather and not geocoding:

@@ -16,9 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from . import clock, weather
-from .prices import prices
-from .refusal import Refused
+from . import records, weather
+from .weather import Refused
 
 _WORDS = {429: "Minutely API request limit exceeded. Please try again in one minute.", 503: "Service unavailable"}
 
@@ -55,7 +54,7 @@ def application(*, today: str | datetime.date | None = None, faults: Faults | No
 
     Raises ValueError when `today` is no date.
     """
-    day = clock.day_of(today)
+    day = datetime.date.fromisoformat(today) if isinstance(today, str) else today or records.TODAY
     plan = faults or Faults()
 
     def route(path: str, answer: Callable[[Mapping[str, str]], dict[str, Any]]) -> Route:
@@ -84,6 +83,39 @@ def application(*, today: str | datetime.date | None = None, faults: Faults | No
             route("/v1/prices", lambda query: prices(query, day)),
         ]
     )
+
+
+def prices(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
+    """`/v1/prices?symbol=AAPL&start=2013-02-01&end=2013-02-28`: the trading days between two dates, both included.
+
+    `end` is today and `start` is `end` where they are missing; days after today are not known yet. A date without
+    trading has no row. A symbol that is not recorded is a 404.
+    """
+    symbol = query.get("symbol", "").strip().upper()
+    if not symbol:
+        raise Refused("Parameter 'symbol' is required.")
+    if symbol not in records.prices():
+        raise Refused(f"No prices are recorded for {symbol}.", 404)
+    try:
+        end = datetime.date.fromisoformat(query.get("end") or str(today))
+        start = datetime.date.fromisoformat(query.get("start") or str(end))
+    except ValueError:
+        raise Refused("'start' and 'end' must be dates, as YYYY-MM-DD.") from None
+    if start > end:
+        raise Refused("'start' is after 'end'.")
+    rows = [
+        {
+            "date": str(day.date),
+            "open": day.open,
+            "high": day.high,
+            "low": day.low,
+            "close": day.close,
+            "volume": day.volume,
+        }
+        for day in records.prices()[symbol]
+        if start <= day.date <= min(end, today)
+    ]
+    return {"symbol": symbol, "currency": "USD", "recorded": True, "today": str(today), "prices": rows}
 
 
 class _Cut(Response):

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from . import events
 from .contract import Request, parse
 from .errors import ApiError, identifier, invalid
-from .parts import Begun, Part
+from .parts import Part
 
 
 class Backend(Protocol):
@@ -68,15 +68,9 @@ def application(backend: Backend, *, key: str | None = None, observe: Observer |
                 return _Broken()
             return JSONResponse(answer)
         parts = backend.respond(request)
-        first = await run_in_threadpool(
-            lambda: next(parts)
-        )  # a failure before the answer still has a status of its own
-        if isinstance(first, Begun):
-            counted = first.input_tokens
-            first = await run_in_threadpool(lambda: next(parts))
-        else:
-            counted = await run_in_threadpool(lambda: backend.count(request))
+        first = await run_in_threadpool(lambda: next(parts))  # a failure before it still has a status of its own
         whole = itertools.chain([first], parts)
+        counted = await run_in_threadpool(lambda: backend.count(request))
         return StreamingResponse(
             _bytes(events.stream(whole, request.model, counted)), media_type="text/event-stream; charset=utf-8"
         )

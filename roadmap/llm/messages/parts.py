@@ -11,13 +11,6 @@ StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
 
 @dataclass(frozen=True)
-class Begun:
-    """The prompt was read: its tokens. A backend that knows them says so first, so that nobody counts them again."""
-
-    input_tokens: int
-
-
-@dataclass(frozen=True)
 class Text:
     """A piece of text. Neighbouring pieces are one text block."""
 
@@ -49,4 +42,4 @@ class End:
     stop_sequence: str | None = None
 
 
-Part = Begun | Text | ToolUse | Cut | End
+Part = Text | ToolUse | Cut | End

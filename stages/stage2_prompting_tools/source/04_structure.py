@@ -165,8 +165,8 @@ def say(messages: list[dict], *, temperature=0.0, seed=0, schema=None, max_token
     return "".join(pieces)
 
 
-live = orders[:6]
-bare = [say(conversation(entry["message"], 0), max_tokens=32) for entry in live[:2]]
+live = orders[:8]
+bare = [say(conversation(entry["message"], 0), max_tokens=32) for entry in live[:3]]
 free = [say(conversation(entry["message"])) for entry in live]
 for name, answers in (("no example", bare), ("two examples", free)):
     print(f"{name}:", *(repr(text[:110]) for text in answers[:3]), sep="\n   ")
@@ -182,9 +182,9 @@ def parses(text: str) -> bool:
     return True
 
 
-print("whole answer is JSON: ", sum(map(parses, bare)), "of 2 without,", sum(map(parses, free)), "of 6 with examples")
+print("whole answer is JSON: ", sum(map(parses, bare)), "of 3 without,", sum(map(parses, free)), "of 8 with examples")
 assert sum(map(parses, bare)) == 0
-assert sum(map(parses, free)) >= 4
+assert sum(map(parses, free)) >= 5
 
 # %% [markdown]
 # Without an example, this model talks. Examples do more for the form than any wording. (Larger models need fewer; all
@@ -289,7 +289,7 @@ assert ours == ['{"count": 2}', '{"count": 2}', '{"city": "a}b", "count": 2}', *
 
 rng = random.Random(4)
 scraps = ["{", "}", "[", "]", '"', "\\", ":", ",", " ", "a", "1", '"a"', "{}", '{"a": 1}', "null", "NaN", "```"]
-soups = ["".join(rng.choices(scraps, k=12)) for _ in range(2500)]
+soups = ["".join(rng.choices(scraps, k=12)) for _ in range(4000)]
 both = [(outcome(first_value, soup), outcome(by_library, soup)) for soup in soups]
 print(f"{len(soups):,} random texts: {sum(a != 'nothing' for a, _ in both):,} hold a value, and the two agree on all")
 assert all(a == b for a, b in both)
@@ -404,7 +404,7 @@ def any_schema(depth: int = 2) -> dict:
     return {key: possible[key]() for key in rng.sample(list(possible), rng.randint(1, 3))}
 
 
-cases = [(any_value(), any_schema()) for _ in range(2500)]
+cases = [(any_value(), any_schema()) for _ in range(4000)]
 truth = [jsonschema.Draft202012Validator(schema).is_valid(value) for value, schema in cases]
 careful = [not problems(value, schema) for value, schema in cases]
 kept = TYPES["integer"], same
@@ -416,7 +416,7 @@ print(
     f"{len(cases):,} cases, {sum(truth):,} valid. Disagreements: {wrong[0]} of ours, {wrong[1]} of the obvious version"
 )
 assert wrong[0] == 0
-assert wrong[1] > 10
+assert wrong[1] > 20
 
 # %% [markdown]
 # ## 4. Repair, or draw again <a id="repair"></a>
@@ -426,7 +426,7 @@ assert wrong[1] > 10
 # that carries the last problems.
 #
 # A schema cannot say everything. *The city must stand in the message* depends on the input; so validation is the
-# schema plus a few lines of Python. What does this find in the live answers?
+# schema plus a few lines of Python. What does this find in the eight answers?
 
 
 # %%
@@ -484,7 +484,7 @@ for entry, answer in broken:
     print("again  ", drawn_again(entry["message"], answer, 1)[-1][:110], "\n")
 
 # %% [markdown]
-# The repair keeps the mistake. [Lesson 10 of stage 1](../stage1_foundations/10_decoding.ipynb#repetition) showed
+# The repair copies the mistake. [Lesson 10 of stage 1](../stage1_foundations/10_decoding.ipynb#repetition) showed
 # why: what stands in the context becomes more likely, and a repair loop puts the wrong answer there. Two messages
 # prove nothing, so a script ran the cells above on all 48, and stored what came.
 
@@ -514,24 +514,19 @@ axis.legend(loc="upper left")
 style.show(
     figure,
     caption="48 messages, 95% intervals. Telling the model what is wrong mends less than asking again in silence.",
-    alt="Lines of valid share against further calls, 0 to 3. Drawing again climbs to 0.6; both repairs stay flat.",
+    alt="Three lines of valid share against further calls, 0 to 3. Drawing again climbs far above both repair lines.",
 )
 print(valid_after, "of", len(orders), "; first repairs at T 0 that copy the answer:", sweep["repairs_that_copy"])
-mended = {name: hits[3] - hits[0] for name, hits in valid_after.items()}
-already = sum(row["all"] for row in sweep["ways"]["free"])
-good = {name: sum(right) - already for name, right in sweep["loops_all_right"].items()}
-print("mended with three further calls:", mended, "; and then all four fields right:", good)
-assert mended["repair, T 0"] == mended["repair, T 0.5"] == 0
-assert mended["draw again, T 0.5"] >= 10 > 2 * good["draw again, T 0.5"]
+assert valid_after["draw again, T 0.5"][3] > valid_after["repair, T 0.5"][3] >= valid_after["repair, T 0"][3]
 
 # %% [markdown]
-# Ninety complaints at each temperature, nothing mended; a third of the first ones got the same answer to the letter.
-# Larger models do read the complaint, and this figure is how you find out whether yours does. *Draw again* is the
-# baseline that any repair loop has to beat, at equal calls. And see the last line of print: most of what drawing
-# again made *valid* is not *right*. A retry goes on until the validator is content, and the validator knows little.
+# For a model of this size, the repair is worth less than a second throw. Larger models do read the complaint; the
+# figure is how you find out whether yours does. *Draw again* is the baseline that any repair loop has to beat, at
+# equal calls.
 #
-# One kind of failure is not worth a repair as it stands: an answer that was cut off (`stop_reason` is `max_tokens`)
-# needs room, not criticism. Tell them apart.
+# Note what the retries multiply: cost, waiting time, and the chance that a *wrong* answer passes because it happens
+# to be valid. And one kind of failure is not worth a repair as it stands: an answer that was cut off (`stop_reason`
+# is `max_tokens`) needs room, not criticism. Tell them apart.
 #
 # ## 5. Prevent: a mask over the vocabulary <a id="token-mask"></a>
 #
@@ -673,7 +668,6 @@ style.show(
 )
 products = [float(np.prod([mass for _, mass in steps])) for _, steps in runs.values()]
 assert products[0] < 1e-3 < 0.05 < products[1]
-assert [piece for piece, _ in runs[0][1][:2]] == ["{", '"']
 
 # %% [markdown]
 # Both texts are valid. With examples, the mask had little to do. Without, the first bars are near zero: the model
@@ -766,13 +760,13 @@ def marked(answer: str, order: dict) -> dict[str, bool]:
 
 
 results = {way: [] for way in WAYS}
-for entry, first in zip(live[:4], free[:4], strict=True):
+for entry, first in zip(live, free, strict=True):
     for way, schema in WAYS.items():
         answer = first if way == "free" else say(conversation(entry["message"]), schema=schema(entry["message"]))
         results[way].append(marked(answer, entry["order"]))
 style.table(
     [{"way": way, **{key: sum(row[key] for row in rows) for key in rows[0]}} for way, rows in results.items()],
-    caption="Right answers on four live messages.",
+    caption="Right answers on the eight live messages.",
 )
 assert all(row["valid"] for row in results["schema"] + results["schema and spans"])
 
@@ -821,7 +815,7 @@ for way in WAYS:
 assert wilson(hits["schema and spans"]["express"], len(orders))[1] > 0.5
 
 # %% [markdown]
-# The schema lifts *JSON* and *valid* to certainty. *All four right* moves by no more than chance could explain. The
+# The schema lifts *JSON* and *valid* to certainty. *All four right* moves by less than chance could explain. The
 # spans make *city* right every time, because they put the message into the grammar: a constraint helps with truth
 # exactly as far as it depends on the input. Nothing lifts `express`. Its answer is no word of the message but a
 # judgement, and in no way is it better than a coin.
@@ -908,13 +902,12 @@ assert refused is None
 # - A schema is a set; every keyword forbids, and only for its own type (section 1).
 # - Take the first complete value: count brackets outside strings, go on when a candidate fails (section 2).
 # - `true` is not 1, `1.0` is; random cases against the library find what examples miss (section 3).
-# - A repair loop needs a bound and a baseline. Here, drawing again beat it, and made more valid than right (section
-#   4).
+# - A repair loop needs a bound and a baseline. Here, drawing again beat it (section 4).
 # - A mask is an automaton walked by each token's bytes. The allowed mass says how far the model was overruled
 #   (section 5).
 # - llguidance allows the same tokens, canonical ones where the text is forced, in microseconds (section 6).
-# - Constrained output was valid 48 times in 48, and right less than half of the time; a grammar built from the
-#   message repaired one field (section 6).
+# - Constrained output was valid 48 times in 48, and right in a minority; a grammar built from the message repaired
+#   one field (section 6).
 # - Look at `stop_reason`, and validate after the service as well (section 7).
 #
 # ## Exercises

@@ -1,1 +1,0 @@
-"""Training of the adapters that the repository ships; needs the extra `train`."""
