@@ -14,10 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from . import records, weather
-from .weather import Refused
+from roadmap.llm.broken import BrokenOff
+
+from . import prices, records, weather
+from .refusal import Refused
 
 _WORDS = {429: "Minutely API request limit exceeded. Please try again in one minute.", 503: "Service unavailable"}
 
@@ -52,10 +53,13 @@ class Faults:
 def application(*, today: str | datetime.date | None = None, faults: Faults | None = None) -> Starlette:
     """`/v1/forecast`, `/v1/search` and `/v1/prices`. `today` is the day that the services live on.
 
-    Raises ValueError when `today` is no date.
+    The data is read here, in a few seconds once a process: a client's first request must not wait for it. Raises
+    ValueError when `today` is no date, ArtifactMissing when the data was not fetched.
     """
     day = datetime.date.fromisoformat(today) if isinstance(today, str) else today or records.TODAY
     plan = faults or Faults()
+    for read in (records.cities, records.days, records.prices):
+        read()
 
     def route(path: str, answer: Callable[[Mapping[str, str]], dict[str, Any]]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -66,7 +70,7 @@ def application(*, today: str | datetime.date | None = None, faults: Faults | No
                 body = {"error": True, "reason": _WORDS.get(fault.status, "Internal Server Error")}
                 return JSONResponse(body, status_code=fault.status, headers=headers)
             if fault.kind == "cut":
-                return _Cut()
+                return BrokenOff(b'{"latitude": 47')
             try:
                 found = await run_in_threadpool(answer, request.query_params)
             except Refused as refusal:
@@ -80,49 +84,6 @@ def application(*, today: str | datetime.date | None = None, faults: Faults | No
         routes=[
             route("/v1/search", weather.search),
             route("/v1/forecast", lambda query: weather.forecast(query, day)),
-            route("/v1/prices", lambda query: prices(query, day)),
+            route("/v1/prices", lambda query: prices.between(query, day)),
         ]
     )
-
-
-def prices(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
-    """`/v1/prices?symbol=AAPL&start=2013-02-01&end=2013-02-28`: the trading days between two dates, both included.
-
-    `end` is today and `start` is `end` where they are missing; days after today are not known yet. A date without
-    trading has no row. A symbol that is not recorded is a 404.
-    """
-    symbol = query.get("symbol", "").strip().upper()
-    if not symbol:
-        raise Refused("Parameter 'symbol' is required.")
-    if symbol not in records.prices():
-        raise Refused(f"No prices are recorded for {symbol}.", 404)
-    try:
-        end = datetime.date.fromisoformat(query.get("end") or str(today))
-        start = datetime.date.fromisoformat(query.get("start") or str(end))
-    except ValueError:
-        raise Refused("'start' and 'end' must be dates, as YYYY-MM-DD.") from None
-    if start > end:
-        raise Refused("'start' is after 'end'.")
-    rows = [
-        {
-            "date": str(day.date),
-            "open": day.open,
-            "high": day.high,
-            "low": day.low,
-            "close": day.close,
-            "volume": day.volume,
-        }
-        for day in records.prices()[symbol]
-        if start <= day.date <= min(end, today)
-    ]
-    return {"symbol": symbol, "currency": "USD", "recorded": True, "today": str(today), "prices": rows}
-
-
-class _Cut(Response):
-    """A response that breaks off after its first bytes."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b'{"latitude": 47', "more_body": True})
-        raise ConnectionAbortedError

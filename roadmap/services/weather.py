@@ -14,17 +14,13 @@ from typing import Any
 
 from . import records
 from .records import Day
+from .refusal import Refused
 
 REACH_KM = 50.0  # a record speaks for places this near to its station
 MOST_DAYS = 16
-_SKIES = {
-    "sun": 0,
-    "fog": 45,
-    "drizzle": 51,
-    "rain": 61,
-    "snow": 71,
-}  # weather codes of the WMO, as the service gives them
-_CELSIUS: dict[str, tuple[str, Callable[[float], float]]] = {
+# Weather codes of the WMO, as the service gives them.
+_SKIES = {"sun": 0, "fog": 45, "drizzle": 51, "rain": 61, "snow": 71}
+_TEMPERATURE: dict[str, tuple[str, Callable[[float], float]]] = {
     "celsius": ("°C", lambda v: v),
     "fahrenheit": ("°F", lambda v: v * 9 / 5 + 32),
 }
@@ -38,7 +34,7 @@ _LENGTH: dict[str, tuple[str, Callable[[float], float]]] = {
     "mm": ("mm", lambda v: v),
     "inch": ("inch", lambda v: v / 25.4),
 }
-_UNITS = {"temperature_unit": _CELSIUS, "wind_speed_unit": _SPEED, "precipitation_unit": _LENGTH}
+_UNITS = {"temperature_unit": _TEMPERATURE, "wind_speed_unit": _SPEED, "precipitation_unit": _LENGTH}
 # Each daily variable: which parameter chooses its unit, if any, and where its value comes from.
 DAILY: dict[str, tuple[str | None, Callable[[Day], float]]] = {
     "temperature_2m_max": ("temperature_unit", lambda day: day.highest),
@@ -47,15 +43,6 @@ DAILY: dict[str, tuple[str | None, Callable[[Day], float]]] = {
     "wind_speed_10m_mean": ("wind_speed_unit", lambda day: day.wind),
     "weather_code": (None, lambda day: _SKIES[day.sky]),
 }
-
-
-class Refused(Exception):
-    """What the service answers instead: a status and its reason."""
-
-    def __init__(self, reason: str, status: int = 400):
-        super().__init__(reason)
-        self.status = status
-        self.body = {"error": True, "reason": reason}
 
 
 def search(query: Mapping[str, str]) -> dict[str, Any]:

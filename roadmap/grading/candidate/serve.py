@@ -50,16 +50,14 @@ class Server:
         self._models = models
         self._probes: dict[str, dict[str, Any]] = {}
         self._request = 0
-        self._turn = 0  # counts requests and answers: odd while one is worked on
+        self._answered = 0  # a function of the judge's is good until the call that brought it is answered
         self._speaking = threading.Lock()  # the learner's threads may ask the judge, one at a time
 
     def forever(self) -> NoReturn:
         """Answer until the judge hangs up."""
         while True:
             try:
-                message = wire.receive(self._sock)
-                self._turn += 1
-                request = wire.decode(message, callback=self._callback)
+                request = wire.decode(wire.receive(self._sock), callback=self._callback)
             except (wire.Closed, OSError):
                 os._exit(0)
             self._request = request["id"]
@@ -67,7 +65,7 @@ class Server:
             with contextlib.suppress(BaseException):  # the stream is the learner's to break
                 sys.stdout.flush()
             with self._speaking:  # a thread that still asks is answered first; later ones ask nobody
-                self._turn += 1
+                self._answered += 1
                 self._reply(answer)
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -122,11 +120,11 @@ class Server:
         return probe(Learner(self._package), **data)
 
     def _callback(self, number: int) -> Callable[..., Any]:
-        turn = self._turn
+        answered = self._answered
 
         def judge(*args: Any, **kwargs: Any) -> Any:
             with self._speaking:
-                if turn != self._turn:
+                if answered != self._answered:
                     raise RuntimeError("the call that this function belongs to has ended")
                 message = {"id": self._request, "callback": number, "args": list(args), "kwargs": kwargs}
                 self._send(wire.encode(message))

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
+from ..broken import BrokenOff
 from . import events
 from .contract import Request, parse
 from .errors import ApiError, identifier, invalid
@@ -65,7 +65,7 @@ def application(backend: Backend, *, key: str | None = None, observe: Observer |
             try:
                 answer = await run_in_threadpool(lambda: events.message(backend.respond(request), request.model))
             except ConnectionAbortedError:
-                return _Broken()
+                return BrokenOff(b'{"id": "msg')
             return JSONResponse(answer)
         parts = backend.respond(request)
         first = await run_in_threadpool(lambda: next(parts))  # a failure before it still has a status of its own
@@ -101,16 +101,6 @@ def application(backend: Backend, *, key: str | None = None, observe: Observer |
         ],
         exception_handlers={ApiError: refuse, HTTPException: refuse},
     )
-
-
-class _Broken(Response):
-    """A response that breaks off after its first bytes, as a lost connection does."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b'{"id": "msg', "more_body": True})
-        raise ConnectionAbortedError
 
 
 async def _bytes(stream: Iterator[dict[str, Any]]) -> AsyncIterator[bytes]:
