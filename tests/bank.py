@@ -216,10 +216,11 @@ def main() -> int:
             for entry in entries:
                 if (options.task and entry.task not in options.task) or options.only not in entry.name:
                     continue
-                report = grade_source(grader, course, entry.task, entry.module, entry.source)
-                problem = (
-                    problem_with_bug(entry, report) if isinstance(entry, Bug) else problem_with_alternative(report)
-                )
+                if isinstance(entry, Bug):
+                    problem = problem_with_bug(entry, grade_bug(grader, course, entry))
+                else:
+                    report = grade_source(grader, course, entry.task, entry.module, entry.source)
+                    problem = problem_with_alternative(report)
                 mistake = entry.mistake if isinstance(entry, Bug) else None
                 rows.append({"kind": kind, "name": entry.name, "mistake": mistake, "problem": problem})
                 print(f"{'ok  ' if problem is None else 'BAD '} {kind:11} {entry.name} {problem or ''}", flush=True)
