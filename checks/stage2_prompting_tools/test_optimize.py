@@ -18,6 +18,12 @@ TOOLS = {"sky": "forecasts rain, wind and temperature for a city", "ticker": "te
 FRACTIONS = (0.5, 0.25, 0.25)
 
 
+def expect_share(value, what: str) -> None:
+    """A float from 0 to 1."""
+    expect.type(value, float, what=what)
+    expect.that(0 <= value <= 1, f"{what}: expected a number from 0 to 1, got {str(value)[:40]}")
+
+
 def places_of(got, count: int, what: str) -> list[list[int]]:
     """Three lists in which every one of `count` examples stands once."""
     expect.type(got, list, what=what)
@@ -205,8 +211,9 @@ def test_metric_forgives_form_but_not_content(learner, rng):
             float(oracles.canonical(tool) in oracles.canonical(answer)) for answer in (*right, *wrong)
         ],
     }
+    for mark, answer in zip(got, (*right, *wrong), strict=True):
+        expect_share(mark, f"metric of {answer!r} where {tool!r} is right")
     for number, answer in enumerate((*right, *wrong)):
-        expect.type(got[number], float, what=f"metric of {answer!r} where {tool!r} is right")
         named = [slug for slug, values in known.items() if [float(mark) for mark in got] == values]
         expect.that(
             got[number] == want[number],
@@ -524,7 +531,7 @@ def test_validation_decides_and_ties_go_to_the_simplest(learner, rng):
     scores = dict(zip(["zero-shot", *names], [right[k]["validation"] / 12 for k in range(5)], strict=True))
     train = dict(zip(["zero-shot", *names], [right[k]["train"] / 12 for k in range(5)], strict=True))
     for name, score in answer["scores"].items():
-        expect.type(score, float, what=f"the score of {name!r}")
+        expect_share(score, f"the score of {name!r}")
     expect.that(
         answer["name"] != names[0] or not np.allclose([answer["scores"][name] for name in train], list(train.values())),
         "The candidates were scored on the examples that they were compiled on.",

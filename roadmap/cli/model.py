@@ -35,9 +35,8 @@ def model(
             f"The local endpoint needs {', '.join(absent)}, not installed here.",
             "Install the course with its extra `llm`: pip install -c constraints.txt -e '.[llm]'",
         )
-    from roadmap import artifacts
-    from roadmap.llm.engine import Engine
-    from roadmap.llm.local import ARTIFACT, MODEL, LocalModel
+    from roadmap.llm import adapter_file
+    from roadmap.llm.local import MODEL, TOOLS_MODEL, LocalModel, start
     from roadmap.llm.messages.app import application
     from roadmap.llm.serving import serve
 
@@ -50,10 +49,13 @@ def model(
         ) from None
     with (
         listening,
-        Engine(artifacts.path(ARTIFACT), threads=threads) as engine,
+        start(threads=threads) as engine,
         serve(application(LocalModel(engine)), listening) as url,
     ):
-        print(f"{MODEL} is served.")
+        if engine.has_adapter:
+            print(f"Served: {TOOLS_MODEL} (taught to call tools) and {MODEL} (as published).")
+        else:
+            print(f"Served: {MODEL}. For tool calls the course's adapter is missing: {adapter_file.PLACE.as_posix()}")
         print(f"  Messages API      {url}/v1/messages      ANTHROPIC_BASE_URL={url}")
         print(f"  OpenAI's shape    {engine.address}/v1/chat/completions")
         print("Any API key will do. Ctrl-C ends this.", flush=True)

@@ -13,6 +13,7 @@ import typer
 import roadmap
 from roadmap.cli.console import load_course
 from roadmap.cli.submission import package_root
+from roadmap.course import installed
 from roadmap.course.errors import UsageError
 from roadmap.course.syllabus import Stage
 
@@ -38,6 +39,7 @@ def run(
             f"{root / chosen.name} has no __main__.py, so it is no program.",
             "Restore the file from the course's repository.",
         )
+    installed.require(chosen)
     return run_program(chosen, root, context.args)
 
 

@@ -30,3 +30,7 @@ class UnknownStage(UsageError):
 
 class UnknownTask(UsageError):
     """No task has that number."""
+
+
+class NotInstalled(UsageError):
+    """A library that a stage needs is absent from this environment."""

@@ -75,6 +75,7 @@ class Stage:
     models: tuple[str, ...] = ()
     libraries: tuple[str, ...] = _LIBRARIES  # warm beside the learner's code
     judge_libraries: tuple[str, ...] = _LIBRARIES  # warm beside the checks
+    extra: str = ""  # of the course's package: what installs the libraries
     blocked: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
@@ -306,7 +307,7 @@ class _Reader:
         number = self.take(table, "number", int, "[[stage]]")
         where = f"stage {number}"
         keys = {"number", "name", "title", "goal", "complete", "pass_mark", "models", "libraries", "judge_libraries"}
-        self.known(table, keys | {"blocked", "files", "task", "lesson"}, where)
+        self.known(table, keys | {"extra", "blocked", "files", "task", "lesson"}, where)
         name = self.take(table, "name", str, where)
         if not re.fullmatch(rf"stage{number}_[a-z0-9_]+", name):
             raise self.wrong(where, f"'name' is {name!r}", f"Write it like 'stage{number}_topic'.")
@@ -335,6 +336,7 @@ class _Reader:
             models=self.names(table, "models", where),
             libraries=self.names(table, "libraries", where) or _LIBRARIES,
             judge_libraries=self.names(table, "judge_libraries", where) or _LIBRARIES,
+            extra=self.take(table, "extra", str, where, ""),
             blocked=self.names(table, "blocked", where),
             files=files,
             tasks=tuple(task for task in tasks if task not in planned),

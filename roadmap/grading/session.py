@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from ..course import Course, Stage
+from ..course import Course, Stage, installed
 from ..course.catalogue import checks_of
 from . import calibration, submission, wire
 from .bases import Process, candidate_config, start_candidate_base
@@ -388,6 +388,7 @@ class Grader:
     def _require(self, models: list[str]) -> None:
         from .. import artifacts
 
+        installed.require(self.stage)
         for name in models:
             artifacts.path(name)  # raises ArtifactMissing, whose sentences say what to do
 

@@ -33,6 +33,12 @@ def must_call(request: Request) -> bool:
     return isinstance(request.tool_choice, ChooseAny | ChooseTool)
 
 
+def single(request: Request) -> bool:
+    """Whether one call at most is allowed."""
+    choice = request.tool_choice
+    return isinstance(choice, ChooseAuto | ChooseAny | ChooseTool) and choice.disable_parallel_tool_use
+
+
 def told(tools: list[Tool]) -> str:
     """What the model is told about the tools, at the end of the system prompt."""
     lines = []
@@ -44,9 +50,6 @@ def told(tools: list[Tool]) -> str:
 
 def calls_schema(request: Request) -> dict[str, Any]:
     """The JSON schema of a list of calls that this request allows."""
-    single = isinstance(request.tool_choice, ChooseAuto | ChooseAny | ChooseTool) and (
-        request.tool_choice.disable_parallel_tool_use
-    )
     call = [
         {
             "type": "object",
@@ -57,7 +60,12 @@ def calls_schema(request: Request) -> dict[str, Any]:
         for tool in offered(request)
     ]
     least = 1 if must_call(request) else 0
-    return {"type": "array", "items": {"anyOf": call}, "minItems": least, "maxItems": 1 if single else MOST_CALLS}
+    return {
+        "type": "array",
+        "items": {"anyOf": call},
+        "minItems": least,
+        "maxItems": 1 if single(request) else MOST_CALLS,
+    }
 
 
 def read_calls(text: str) -> list[ToolUse]:

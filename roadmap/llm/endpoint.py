@@ -51,7 +51,8 @@ def connect(environ: Mapping[str, str] = os.environ, *, timeout: float = 120.0) 
     - `ROADMAP_LLM_BASE_URL`: any server with the Messages API. `ROADMAP_LLM_MODEL` names the model, else it is the
       first that the server lists; `ROADMAP_LLM_API_KEY` is its key, if it wants one.
     - else `ANTHROPIC_API_KEY`: the real service, with `ROADMAP_LLM_MODEL` or a small model of it.
-    - else the local model, served in this process.
+    - else the local model, served in this process: `smollm2-135m-tools` where the course's adapter is there, else the
+      plain model. `ROADMAP_LLM_MODEL` names the other one.
 
     `timeout` is in seconds, for one request. The key of the real service is never sent to another address. Raises
     EndpointError.
@@ -66,7 +67,7 @@ def connect(environ: Mapping[str, str] = os.environ, *, timeout: float = 120.0) 
         with anthropic.Anthropic(api_key=key, timeout=timeout) as client:
             yield Endpoint(client, environ.get(MODEL) or SERVICE_MODEL, "the Messages API")
     else:
-        with _local(timeout) as endpoint:
+        with _local(timeout, environ.get(MODEL, "").strip()) as endpoint:
             yield endpoint
 
 
@@ -88,7 +89,7 @@ def _first_model(client: anthropic.Anthropic, base: str) -> str:
 
 
 @contextlib.contextmanager
-def _local(timeout: float) -> Iterator[Endpoint]:
+def _local(timeout: float, wanted: str) -> Iterator[Endpoint]:
     import anthropic
 
     absent = [name for name in ("xllamacpp", "starlette", "uvicorn") if importlib.util.find_spec(name) is None]
@@ -99,7 +100,6 @@ def _local(timeout: float) -> Iterator[Endpoint]:
         )
     from roadmap import artifacts
 
-    from .local import MODEL as LOCAL_MODEL
     from .local import LocalModel
     from .messages.app import application
     from .serving import serve
@@ -108,6 +108,13 @@ def _local(timeout: float) -> Iterator[Endpoint]:
         model = LocalModel()
     except artifacts.ArtifactError as error:
         raise EndpointError(str(error), f"Or set {BASE_URL} or {SERVICE_KEY}.") from None
+    served = model.models()
+    if wanted and wanted not in served:
+        model.close()
+        raise EndpointError(
+            f"The local endpoint serves no model `{wanted}`.",
+            f"Unset {MODEL}, or name {' or '.join(served)} in it.",
+        )
     with (
         model,
         serve(application(model)) as url,
@@ -118,4 +125,4 @@ def _local(timeout: float) -> Iterator[Endpoint]:
             http_client=anthropic.DefaultHttpxClient(trust_env=False),  # no proxy stands before this process
         ) as client,
     ):
-        yield Endpoint(client, LOCAL_MODEL, "the local model")
+        yield Endpoint(client, wanted or served[0], "the local model")

@@ -42,14 +42,32 @@ class Done:
     tokens: int
 
 
+@dataclass(frozen=True)
+class Step:
+    """A token that was drawn: its text, its log-probability before any grammar, and those of the likeliest others."""
+
+    text: str
+    logprob: float
+    likeliest: tuple[tuple[str, float], ...]
+
+
 class Engine:
     """A model file, loaded and ready. Use as a context manager, or let it live as long as the process.
 
     `slots` requests are answered side by side, each with the whole context. `threads` are the processor's; one, unless
-    nothing else runs: more than the machine has free make it slower by a factor of fifty.
+    nothing else runs: more than the machine has free make it slower by a factor of fifty. `adapter` is a LoRA adapter
+    in GGUF, loaded beside the model and used by the requests that ask for it.
     """
 
-    def __init__(self, model: str | Path, *, slots: int = 2, threads: int = 1, context: int = CONTEXT):
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        adapter: str | Path | None = None,
+        slots: int = 2,
+        threads: int = 1,
+        context: int = CONTEXT,
+    ):
         import xllamacpp
 
         parameters = xllamacpp.CommonParams()
@@ -61,7 +79,13 @@ class Engine:
         parameters.port = 0
         parameters.verbosity = -1
         parameters.warmup = False
+        if adapter is not None:
+            lora = xllamacpp.CommonAdapterLoraInfo()
+            lora.path = str(adapter)
+            lora.scale = 0.0  # off, unless a request switches it on
+            parameters.lora_adapters = [lora]
         self.context = context
+        self.has_adapter = adapter is not None
         with _Silent():
             self._server = xllamacpp.Server(parameters)
         self._client = httpx.Client(
@@ -101,11 +125,12 @@ class Engine:
         sampling: Sampling = Sampling(),
         schema: dict[str, Any] | None = None,
         grammar: str | None = None,
+        adapted: bool = False,
     ) -> Iterator[str | Done]:
         """The continuation of a prompt in pieces of text, then one `Done`.
 
         `schema` or `grammar` (GBNF) allow only tokens that keep the whole within them. A stop string ends the text
-        before it and is not part of it. Raises EngineError.
+        before it and is not part of it. `adapted` switches the adapter on. Raises EngineError.
         """
         body: dict[str, Any] = {
             "prompt": list(prompt),
@@ -123,6 +148,7 @@ class Engine:
             body["json_schema"] = schema
         if grammar is not None:
             body["grammar"] = grammar
+        body |= self._lora(adapted)
         try:
             with self._client.stream("POST", "/completion", json=body) as response:
                 if response.status_code != 200:
@@ -140,6 +166,35 @@ class Engine:
                         yield Done(event["stop_type"], event["stopping_word"], *tokens)
         except httpx.HTTPError as error:
             raise EngineError(f"llama.cpp does not answer: {error}") from None
+
+    def steps(
+        self, prompt: Sequence[int], *, grammar: str, most: int, adapted: bool, likeliest: int = 40
+    ) -> list[Step]:
+        """The likeliest continuation within a grammar, by tokens, with what the model thought of each without one."""
+        answer = self._post(
+            "/completion",
+            {
+                "prompt": list(prompt),
+                "n_predict": most,
+                "temperature": 0.0,
+                "top_k": 1,
+                "grammar": grammar,
+                "n_probs": likeliest,
+                "cache_prompt": True,
+                **self._lora(adapted),
+            },
+        )
+        return [
+            Step(
+                one["token"],
+                float(one["logprob"]),
+                tuple((other["token"], float(other["logprob"])) for other in one["top_logprobs"]),
+            )
+            for one in answer["completion_probabilities"]
+        ]
+
+    def _lora(self, adapted: bool) -> dict[str, Any]:
+        return {"lora": [{"id": 0, "scale": 1.0 if adapted else 0.0}]} if self.has_adapter else {}
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         try:

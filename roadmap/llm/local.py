@@ -1,40 +1,81 @@
-"""The backend that answers with the local model: text as it is decoded, and calls under the request's own schema."""
+"""The backend that answers with the local model: text as it is decoded, and calls under the request's own grammar.
+
+Two names are served from one engine. `smollm2-135m-instruct` is the model as it was published, its calls held to the
+tools' schemas. `smollm2-135m-tools` is the same with the course's adapter for calls and for answers from results: calls
+are held to what the request says, answers to what the tools returned. Where no tools are involved both say the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from roadmap import artifacts
 
-from . import bridge
+from . import adapter_file, bridge, choosing, reporting, spans
 from .engine import Done, Engine, EngineError, Sampling
-from .messages.contract import Request, ToolResultBlock
+from .grammar import Grammar
+from .messages.contract import Request, TextBlock, ToolResultBlock
 from .messages.errors import ApiError, invalid
-from .messages.parts import End, Part, StopReason, Text
+from .messages.parts import Begun, End, Part, StopReason, Text
 from .prompting import encode, turns_of
 
 MODEL = artifacts.DEFAULT_MODEL
+TOOLS_MODEL = "smollm2-135m-tools"
 ARTIFACT = f"{MODEL}-gguf"
 _CALL_TOKENS = 256  # what a list of calls may take
+_CHOICE_TOKENS = 48  # what a tool's name may take
 _REASONS: dict[str, StopReason] = {"eos": "end_turn", "limit": "max_tokens", "word": "stop_sequence"}
 
 
-class LocalModel:
-    """SmolLM2 through llama.cpp. Without a temperature it is greedy, so that equal requests have equal answers."""
+@dataclass(frozen=True)
+class Way:
+    """How a served name calls tools: with the adapter or without, under the request's spans or the bare schemas.
 
-    def __init__(self, engine: Engine | None = None):
-        self._engine = engine or Engine(artifacts.path(ARTIFACT))
+    `margin` is by how many nats a tool must beat no call; `checked` holds answers to the results they report.
+    """
+
+    adapted: bool = False
+    spans: bool = False
+    checked: bool = False
+    margin: float = 0.0
+
+
+PLAIN = Way()
+FULL = Way(adapted=True, spans=True, checked=True)
+
+
+class LocalModel:
+    """SmolLM2 through llama.cpp. Without a temperature it is greedy: equal requests, equal answers but for rounding.
+
+    (What the engine still knows of a prompt is not computed again, and where two tokens are about as likely that can
+    decide between them.)
+
+    `ways` are the served names, the first one first in the list; by default both, or only the plain one where the
+    course's adapter is not there.
+    """
+
+    def __init__(self, engine: Engine | None = None, ways: Mapping[str, Way] | None = None):
+        self._engine = engine or start()
+        default = {TOOLS_MODEL: FULL, MODEL: PLAIN} if self._engine.has_adapter else {MODEL: PLAIN}
+        self._ways = dict(ways if ways is not None else default)
 
     def __enter__(self) -> LocalModel:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the engine."""
         self._engine.close()
 
     def models(self) -> list[str]:
         """The names that requests may give."""
-        return [MODEL]
+        return list(self._ways)
 
     def count(self, request: Request) -> int:
         """Tokens of the request's prompt."""
@@ -48,53 +89,166 @@ class LocalModel:
             raise invalid(f"prompt is too long: {len(prompt)} tokens > {self._engine.context} maximum")
         return self._answer(request, prompt, min(request.max_tokens, room))
 
+    def _way(self, request: Request) -> Way:
+        return self._ways.get(request.model, PLAIN)
+
     def _prompt(self, request: Request) -> list[int]:
-        tools = bridge.told(request.tools) if request.tools and bridge.offered(request) else ""
-        return encode(turns_of(request, tools), self._engine.tokenize)
+        shown = bool(bridge.offered(request))
+        if self._way(request).adapted and not _calls(request):
+            shown = False  # it was taught to report results without the tools in sight
+        return encode(turns_of(request, bridge.told(request.tools) if shown else ""), self._engine.tokenize)
 
     def _answer(self, request: Request, prompt: list[int], most: int) -> Iterator[Part]:
-        spent = 0
-        if bridge.offered(request) and not _has_results(request):
-            *pieces, done = self._complete(request, prompt, min(most, _CALL_TOKENS), bridge.calls_schema(request))
-            assert isinstance(done, Done)
-            spent = done.tokens
-            calls = bridge.read_calls("".join(map(str, pieces)))
+        way, counted = self._way(request), len(prompt)
+        yield Begun(counted)
+        if _calls(request):
+            text, done = self._written_calls(request, prompt, min(most, _CALL_TOKENS), way)
+            calls = bridge.read_calls(text)
             if calls:
                 yield from calls
-                yield End("tool_use", len(prompt), spent)
+                yield End("tool_use", counted, done.tokens)
                 return
-            if bridge.must_call(request):
-                yield End("max_tokens", len(prompt), spent)
+            if bridge.must_call(request) or (done.reason == "limit" and text != "[]"):
+                yield End("max_tokens", counted, done.tokens)  # cut off within a call: a half call is no call
                 return
             prompt = encode(turns_of(request), self._engine.tokenize)  # no call: the answer needs no tools in sight
+        results = reporting.outcomes(request) if way.checked else []
+        if results and not (request.output_config and request.output_config.format):
+            yield from self._report(request, prompt, most, results, counted)
+            return
         form = request.output_config.format if request.output_config else None
-        schema = form.schema_ if form else None
-        for piece in self._complete(request, prompt, most, schema, stop=request.stop_sequences):
+        adapted = way.adapted and _has_results(request)
+        for piece in self._complete(
+            request, prompt, most, schema=form.schema_ if form else None, stop=request.stop_sequences, adapted=adapted
+        ):
             if isinstance(piece, Done):
-                yield End(_REASONS[piece.reason], len(prompt), spent + piece.tokens, piece.word or None)
+                yield End(_REASONS[piece.reason], counted, piece.tokens, piece.word or None)
             else:
                 yield Text(piece)
+
+    def _written_calls(self, request: Request, prompt: list[int], most: int, way: Way) -> tuple[str, Done]:
+        """The list of calls as the model wrote it."""
+        if not way.spans:
+            return self._whole(request, prompt, most, schema=bridge.calls_schema(request), adapted=way.adapted)
+        tools = bridge.offered(request)
+        grammar = Grammar(tools, spans.read(_words_of(request, last=True)))
+        if len(grammar.tools) < len(tools):  # a follow-up: what it leaves out was said before
+            wider = Grammar(tools, spans.read(_words_of(request, last=False)))
+            grammar = grammar if grammar.tools else wider
+        must = bridge.must_call(request)
+        if not grammar.tools:
+            if must:  # a call is demanded that the request cannot fill: only its form can be held to something
+                return self._whole(request, prompt, most, schema=bridge.calls_schema(request), adapted=way.adapted)
+            return "[]", Done("eos", "", len(prompt), 1)
+        tool = self._choose(prompt, grammar, way, none=not must)
+        if tool is None:
+            return "[]", Done("eos", "", len(prompt), 1)
+        written = grammar.calls(tool, most=1 if bridge.single(request) else bridge.MOST_CALLS)
+        return self._whole(request, prompt, most, grammar=written, adapted=way.adapted)
+
+    def _choose(self, prompt: list[int], grammar: Grammar, way: Way, *, none: bool) -> str | None:
+        """The tool that the model would call first, or None."""
+        form, options = grammar.choice(none=none)
+        if len(options) == 1:
+            return next(iter(options.values()))
+        try:
+            steps = self._engine.steps(prompt, grammar=form, most=_CHOICE_TOKENS, adapted=way.adapted)
+        except EngineError as error:
+            raise _refused(error) from None
+        scores = choosing.weigh(steps, options)
+        best = max(
+            options, key=lambda option: scores[option] - (way.margin if options[option] is not None and none else 0)
+        )
+        return options[best]
+
+    def _report(
+        self, request: Request, prompt: list[int], most: int, results: list[reporting.Outcome], counted: int
+    ) -> Iterator[Part]:
+        """The answer from results, written whole and checked before any of it leaves."""
+        text, done = self._whole(request, prompt, most, stop=request.stop_sequences, adapted=True)
+        if done.reason == "eos" and not reporting.holds(text, results, request):
+            told = _ended(reporting.labelled(results), request.stop_sequences)
+            tokens = self._engine.tokenize(told.text)
+            while told.text and len(tokens) > most:
+                told = _Told(told.text[: len(told.text) * most // len(tokens)].rpartition(" ")[0], "limit", "")
+                tokens = self._engine.tokenize(told.text)
+            text, done = told.text, Done(told.reason, told.word, done.prompt_tokens, len(tokens))
+        for piece in re.findall(r"\S+\s*|\s+", text):
+            yield Text(piece)
+        yield End(_REASONS[done.reason], counted, done.tokens, done.word or None)
+
+    def _whole(self, request: Request, prompt: list[int], most: int, **more: Any) -> tuple[str, Done]:
+        *pieces, done = self._complete(request, prompt, most, **more)
+        assert isinstance(done, Done)
+        return "".join(map(str, pieces)), done
 
     def _complete(
         self,
         request: Request,
         prompt: list[int],
         most: int,
-        schema: dict[str, Any] | None,
+        *,
+        schema: dict[str, Any] | None = None,
+        grammar: str | None = None,
         stop: Sequence[str] = (),
+        adapted: bool = False,
     ) -> Iterator[str | Done]:
         """The engine's completion, drawn as the request asks; its failures as the API's."""
         try:
             yield from self._engine.complete(
-                prompt, max_tokens=most, stop=stop, sampling=_sampling(request), schema=schema
+                prompt,
+                max_tokens=most,
+                stop=stop,
+                sampling=_sampling(request),
+                schema=schema,
+                grammar=grammar,
+                adapted=adapted,
             )
         except EngineError as error:
-            raise ApiError("api_error", str(error)) from None
+            raise _refused(error) from None
+
+
+def start(*, threads: int = 1, adapter: Path | None = None) -> Engine:
+    """The engine with the model, and with the course's adapter where it is there; raises ArtifactError."""
+    return Engine(artifacts.path(ARTIFACT), adapter=adapter or adapter_file.find(), threads=threads)
+
+
+@dataclass(frozen=True)
+class _Told:
+    text: str
+    reason: Any
+    word: str
+
+
+def _ended(text: str, stops: Sequence[str]) -> _Told:
+    """A text up to the first of the stop strings in it."""
+    found = [(text.index(stop), stop) for stop in stops if stop in text]
+    if not found:
+        return _Told(text, "eos", "")
+    place, stop = min(found)
+    return _Told(text[:place], "word", stop)
+
+
+def _refused(error: EngineError) -> ApiError:
+    return ApiError("api_error", str(error))
+
+
+def _calls(request: Request) -> bool:
+    """Whether this turn may call: tools are offered, and it is not yet time to answer, or a call is demanded."""
+    return bool(bridge.offered(request)) and (bridge.must_call(request) or not _has_results(request))
 
 
 def _has_results(request: Request) -> bool:
     """Whether the last turn brings results: then it is time to answer."""
     return any(isinstance(block, ToolResultBlock) for block in request.turns[-1].blocks)
+
+
+def _words_of(request: Request, *, last: bool) -> str:
+    """What the user said: in the last turn, or in all of them."""
+    turns = [turn for turn in request.turns if turn.role == "user"]
+    return "\n".join(
+        block.text for turn in (turns[-1:] if last else turns) for block in turn.blocks if isinstance(block, TextBlock)
+    )
 
 
 def _sampling(request: Request) -> Sampling:

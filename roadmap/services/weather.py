@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import time
+import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from .refusal import Refused
 
 REACH_KM = 50.0  # a record speaks for places this near to its station
 MOST_DAYS = 16
+STATION_ZONE = "America/Los_Angeles"  # what "auto" stands for: the time zone of the station
 # Weather codes of the WMO, as the service gives them.
 _SKIES = {"sun": 0, "fog": 45, "drizzle": 51, "rain": 61, "snow": 71}
 _TEMPERATURE: dict[str, tuple[str, Callable[[float], float]]] = {
@@ -73,6 +75,7 @@ def search(query: Mapping[str, str]) -> dict[str, Any]:
 def forecast(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
     """`/v1/forecast` with `daily` variables, from `today` on or between `start_date` and `end_date`.
 
+    `utc_offset_seconds` is the offset of `timezone` now, daylight saving included, where now is 12:00 GMT of `today`.
     The field `recorded` is this course's own: the answer is a record of that day and no forecast.
     """
     started = time.perf_counter()
@@ -82,6 +85,7 @@ def forecast(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
     for name in ("current", "hourly"):
         if query.get(name):
             raise Refused(f"Variables of '{name}' are not recorded here; ask for 'daily'.")
+    zone = _zone(query)
     names = [name for name in query.get("daily", "").split(",") if name]
     for name in names:
         if name not in DAILY:
@@ -112,11 +116,26 @@ def forecast(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
         "latitude": latitude,
         "longitude": longitude,
         "generationtime_ms": _since(started),
-        "utc_offset_seconds": 0 if query.get("timezone", "GMT") in ("GMT", "UTC") else -28800,
-        "timezone": query.get("timezone", "GMT").replace("auto", "America/Los_Angeles"),
+        "utc_offset_seconds": _offset(zone, today),
+        "timezone": zone.key,
         "recorded": True,
         "today": str(today),
     } | ({"daily_units": units_of, "daily": series} if names else {})
+
+
+def _zone(query: Mapping[str, str]) -> zoneinfo.ZoneInfo:
+    name = query.get("timezone") or "GMT"
+    try:
+        return zoneinfo.ZoneInfo(STATION_ZONE if name == "auto" else name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise Refused("Invalid timezone") from None
+
+
+def _offset(zone: zoneinfo.ZoneInfo, today: datetime.date) -> int:
+    """Seconds that clocks in a zone are ahead of GMT at noon GMT of a day."""
+    noon = datetime.datetime(today.year, today.month, today.day, 12, tzinfo=datetime.UTC)
+    ahead = noon.astimezone(zone).utcoffset() or datetime.timedelta(0)
+    return int(ahead.total_seconds())
 
 
 def _dates(query: Mapping[str, str], today: datetime.date) -> list[datetime.date]:

@@ -4,7 +4,8 @@ Which tool, if any, should answer a request? A DSPy program asks the model; its 
 chosen by an optimizer against a metric. What is compiled, chosen and reported comes from three disjoint splits: on data
 that had a say in the choice every figure is too high.
 
-DSPy 3.4: https://dspy.ai. Examples are `dspy.Example(request=..., tool=...).with_inputs("request")`.
+DSPy 3.4: https://dspy.ai. Examples are `dspy.Example(request=..., tool=...).with_inputs("request")`; `routing_examples`
+holds tools and requests to try it on.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ its verdicts show whether an attack spread.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import time
@@ -192,10 +193,17 @@ def write_course(root: Path, canaries: dict[str, str] | None = None, *, light: b
 
 
 @contextlib.contextmanager
-def warm_grader(root: Path, checks: str = "", mode: str = "auto") -> Iterator[Grader]:
+def warm_grader(
+    root: Path,
+    checks: str = "",
+    mode: str = "auto",
+    libraries: tuple[str, ...] = ("numpy",),
+    judge_libraries: tuple[str, ...] = ("numpy",),
+) -> Iterator[Grader]:
     """A grader of the small course without torch, written below `root`; `checks` are further checks of task 1.1.
 
-    In `checks`, `**COMMON` stands for the declaration that they share; the catalogue reads literals only.
+    In `checks`, `**COMMON` stands for the declaration that they share; the catalogue reads literals only. `libraries`
+    are warm beside the submission, `judge_libraries` beside the checks.
     """
     write_course(root, light=True)
     if checks:
@@ -206,7 +214,8 @@ def warm_grader(root: Path, checks: str = "", mode: str = "auto") -> Iterator[Gr
     os.environ["ROADMAP_ISOLATION"] = mode
     try:
         course = Course.load(root)
-        with Grader(course, course.stage(1)) as grader:
+        stage = dataclasses.replace(course.stage(1), libraries=libraries, judge_libraries=judge_libraries)
+        with Grader(course, stage) as grader:
             yield grader
     finally:
         os.environ.pop("ROADMAP_ISOLATION")

@@ -137,7 +137,12 @@ def test_every_real_entry_is_complete():
 
 
 def test_only_what_the_present_stages_need_is_fetched_by_default():
-    assert {artifact.name for artifact in registry.needed_now()} == {MODEL, f"{MODEL}-gguf"}
+    models = {MODEL, f"{MODEL}-gguf", "all-minilm-l6-v2"}
+    assert {artifact.name for artifact in registry.needed_now()} == models | {
+        "world-cities",
+        "daily-prices",
+        "seattle-weather",
+    }
 
 
 def test_an_unknown_name_lists_the_names(house):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import os
 import re
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from roadmap.course import Course, CourseError, UnknownStage, UnknownTask, UsageError, find_root
+from roadmap.course import Course, CourseError, UnknownStage, UnknownTask, UsageError, find_root, installed
 from roadmap.course.catalogue import checks_of, find_check, mistakes_of
+from roadmap.course.errors import NotInstalled
 from roadmap.course.files import write_atomic
 from roadmap.course.package import digest, imports_of, rests_on, tasks_touched
 from roadmap.course.progress import Progress, Record
@@ -42,6 +44,14 @@ def test_a_planned_task_is_named_and_graded_by_nothing(tmp_path: Path) -> None:
     with pytest.raises(CourseError, match=r"complete and task 1\.3 is planned"):
         Course.load(tmp_path)
     assert course.stage(1).points == 100
+
+
+def test_a_stage_whose_libraries_are_absent_says_what_installs_them(course: Course) -> None:
+    stage = course.stage(1)
+    installed.require(stage)
+    needy = dataclasses.replace(stage, libraries=("json", "nosuch.part"), judge_libraries=("nothere",), extra="llm")
+    with pytest.raises(NotInstalled, match=r"needs nosuch, nothere, not installed.*\.\[llm\]"):
+        installed.require(needy)
 
 
 def test_the_real_syllabus_is_valid() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from roadmap import artifacts
 from roadmap.llm.serving import serve
-from roadmap.services import connect
+from roadmap.services import connect, weather
 from roadmap.services.app import Fault, Faults, application
 from roadmap.services.records import CITIES, DAYS, PRICES
 
@@ -106,6 +107,9 @@ def test_values_are_those_of_the_record_in_the_units_asked_for(url: str) -> None
         (SEATTLE | {"start_date": "2011-12-31", "end_date": "2012-01-01"}, "out of allowed range from 2012-01-01"),
         (SEATTLE | {"start_date": "2012-01-02", "end_date": "2012-01-01"}, "End-date must be larger"),
         (SEATTLE | {"start_date": "soon"}, "Both 'start_date' and 'end_date'"),
+        (SEATTLE | {"timezone": "Mars/Olympus"}, "Invalid timezone"),
+        (SEATTLE | {"timezone": "Europe"}, "Invalid timezone"),
+        (SEATTLE | {"timezone": "../GMT"}, "Invalid timezone"),
     ],
 )
 def test_what_is_not_recorded_is_refused(url: str, query: dict[str, str], reason: str) -> None:
@@ -147,6 +151,27 @@ def test_today_moves() -> None:
         assert get(url, "/v1/forecast", **SEATTLE, daily=DAILY, forecast_days="1")[1]["daily"]["time"] == ["2012-12-24"]
     with pytest.raises(ValueError, match="Invalid isoformat"):
         application(today="yesterday")
+
+
+@pytest.mark.parametrize(
+    ("today", "zone", "name", "hours"),
+    [
+        ("2013-02-28", None, "GMT", 0),
+        ("2013-02-28", "", "GMT", 0),
+        ("2013-02-28", "UTC", "UTC", 0),
+        ("2013-02-28", "auto", "America/Los_Angeles", -8),
+        ("2013-07-01", "auto", "America/Los_Angeles", -7),
+        ("2013-03-09", "auto", "America/Los_Angeles", -8),  # clocks go forward in the night that follows
+        ("2013-03-10", "auto", "America/Los_Angeles", -7),
+        ("2013-02-28", "Europe/Berlin", "Europe/Berlin", 1),
+        ("2013-07-01", "Europe/Berlin", "Europe/Berlin", 2),
+        ("2013-07-01", "Asia/Kolkata", "Asia/Kolkata", 5.5),
+    ],
+)
+def test_the_offset_of_a_time_zone_is_that_of_today(today: str, zone: str | None, name: str, hours: float) -> None:
+    day = datetime.date.fromisoformat(today)
+    found = weather.forecast(SEATTLE | ({} if zone is None else {"timezone": zone}), day)
+    assert (found["timezone"], found["utc_offset_seconds"]) == (name, hours * 3600)
 
 
 def test_faults_come_in_order_and_pass() -> None:

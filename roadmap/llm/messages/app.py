@@ -19,7 +19,7 @@ from ..broken import BrokenOff
 from . import events
 from .contract import Request, parse
 from .errors import ApiError, identifier, invalid
-from .parts import Part
+from .parts import Begun, Part
 
 
 class Backend(Protocol):
@@ -69,8 +69,12 @@ def application(backend: Backend, *, key: str | None = None, observe: Observer |
             return JSONResponse(answer)
         parts = backend.respond(request)
         first = await run_in_threadpool(lambda: next(parts))  # a failure before it still has a status of its own
+        if isinstance(first, Begun):
+            counted = first.input_tokens
+            first = await run_in_threadpool(lambda: next(parts))
+        else:
+            counted = await run_in_threadpool(lambda: backend.count(request))
         whole = itertools.chain([first], parts)
-        counted = await run_in_threadpool(lambda: backend.count(request))
         return StreamingResponse(
             _bytes(events.stream(whole, request.model, counted)), media_type="text/event-stream; charset=utf-8"
         )

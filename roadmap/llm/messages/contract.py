@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictFloat, S
 from .errors import ApiError, invalid
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+MOST_CACHE_MARKS = 4
 _STRING, _LIST = "(string)", "(list)"  # tags of a union; they do not appear in paths
 
 
@@ -203,7 +204,8 @@ def parse(body: bytes | dict[str, Any]) -> Request:
         if len(body) > MAX_BODY_BYTES:
             raise ApiError("request_too_large", "Request exceeds the maximum size")
         try:
-            body = json.loads(body)
+            body = json.loads(body, parse_constant=_no_number)
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             raise invalid("The request body is not valid JSON") from None
     if not isinstance(body, dict):
@@ -223,6 +225,10 @@ def parse(body: bytes | dict[str, Any]) -> Request:
     return request
 
 
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def _roles(body: dict[str, Any]) -> Iterator[Any]:
     messages = body.get("messages")
     for message in messages if isinstance(messages, list) else []:
@@ -239,6 +245,7 @@ def _first_fault(error: ValidationError) -> str:
 def _problems(request: Request) -> Iterator[str]:
     """Each rule about the whole that is broken, in the API's words."""
     yield from _tool_problems(request)
+    yield from _text_problems(request)
     if not request.messages:
         yield "messages: at least one message is required"
         return
@@ -254,8 +261,12 @@ def _problems(request: Request) -> Iterator[str]:
         for place, block in enumerate(message.blocks):
             if isinstance(block, TextBlock) and not block.text:
                 yield "messages: text content blocks must be non-empty"
+            elif isinstance(block, TextBlock) and not block.text.strip():
+                yield "messages: text content blocks must contain non-whitespace text"
             if isinstance(block, ToolUseBlock) and message.role == "user":
                 yield f"messages.{index}.content.{place}: `tool_use` blocks can only be in `assistant` messages"
+            if isinstance(block, ToolResultBlock) and block.is_error and not block.text:
+                yield f"messages.{index}.content.{place}.tool_result: content cannot be empty if `is_error` is true"
             if isinstance(block, ToolResultBlock) and message.role == "assistant":
                 yield f"messages.{index}.content.{place}: `tool_result` blocks can only be in `user` messages"
     yield from _pairing_problems(request)
@@ -264,6 +275,19 @@ def _problems(request: Request) -> Iterator[str]:
         block = final.blocks[-1]
         if isinstance(block, TextBlock) and block.text != block.text.rstrip():
             yield "messages: final assistant content cannot end with trailing whitespace"
+
+
+def _text_problems(request: Request) -> Iterator[str]:
+    """Faults of the system prompt, the stop sequences and the cache marks."""
+    system = request.system if isinstance(request.system, list) else []
+    if any(not block.text for block in system):
+        yield "system: text content blocks must be non-empty"
+    if any(not stop.strip() for stop in request.stop_sequences):
+        yield "stop_sequences: each stop sequence must contain non-whitespace"
+    marked = [*system, *request.tools, *(block for message in request.messages for block in message.blocks)]
+    marks = sum(block.cache_control is not None for block in marked)
+    if marks > MOST_CACHE_MARKS:
+        yield f"A maximum of {MOST_CACHE_MARKS} blocks with cache_control may be provided. Found {marks}."
 
 
 def _tool_problems(request: Request) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .errors import ApiError, identifier
-from .parts import Cut, End, Part, Text, ToolUse
+from .parts import Begun, Cut, End, Part, Text, ToolUse
 
 _JSON_PIECE = 12  # characters of a tool's input in one delta
 
@@ -20,6 +20,8 @@ def message(parts: Iterable[Part], model: str) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     end: End | None = None
     for part in parts:
+        if isinstance(part, Begun):
+            continue
         if isinstance(part, Cut):
             raise ConnectionAbortedError
         if isinstance(part, End):
@@ -48,6 +50,8 @@ def stream(parts: Iterable[Part], model: str, input_tokens: int) -> Iterator[dic
     in_text = False
     try:
         for part in parts:
+            if isinstance(part, Begun):
+                continue
             if isinstance(part, Cut):
                 raise ConnectionAbortedError
             if in_text and not isinstance(part, Text):

@@ -11,6 +11,13 @@ StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
 
 @dataclass(frozen=True)
+class Begun:
+    """The prompt was read: its tokens. A backend that knows them says so first, so that nobody counts them again."""
+
+    input_tokens: int
+
+
+@dataclass(frozen=True)
 class Text:
     """A piece of text. Neighbouring pieces are one text block."""
 
@@ -42,4 +49,4 @@ class End:
     stop_sequence: str | None = None
 
 
-Part = Text | ToolUse | Cut | End
+Part = Begun | Text | ToolUse | Cut | End

@@ -1,0 +1,236 @@
+"""The grammar of the calls that one request allows, in llama.cpp's GBNF.
+
+Names come from the request's tools; values from their schemas and from what the request says (`spans`). A tool whose
+required arguments the request cannot fill is not in it. Source: llama.cpp's grammars/README.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from .messages.contract import Tool
+from .spans import Said
+
+MOST_VALUES = 400  # alternatives of one argument; more would slow every token
+_ANYTHING = "anything"
+_ANY_RULE = (
+    'anything ::= "\\"" [^"\\\\\\x00-\\x1f]{0,200} "\\"" | "-"? [0-9]{1,12} ("." [0-9]{1,6})? | '
+    '"true" | "false" | "null"'
+)
+
+
+class Grammar:
+    """Rules for the tools of a request, over what was said."""
+
+    def __init__(self, tools: Sequence[Tool], said: Said):
+        self._said = said
+        self._rules: dict[str, str] = {}
+        self._span_rule: str | None = None
+        self._sum_rule: str | None = None
+        self.tools: list[Tool] = []  # those that can be filled
+        for number, tool in enumerate(tools):
+            arguments = self._object(f"t{number}", tool.input_schema)
+            if arguments is not None:
+                self._rules[f"call{len(self.tools)}"] = (
+                    f"{_quoted(_opening(tool.name) + ', ' + _ARGUMENTS)} {arguments} {_quoted('}')}"
+                )
+                self.tools.append(tool)
+
+    def choice(self, *, none: bool) -> tuple[str, dict[str, str | None]]:
+        """A grammar of what comes first, a tool or no call; and each option's text with its tool (None: no call)."""
+        # With the comma: models write it in one token with the quotation mark, and without it would part from that.
+        options: dict[str, str | None] = {f"[{_opening(tool.name)},": tool.name for tool in self.tools}
+        if none:
+            options["[]"] = None
+        return f"root ::= {' | '.join(map(_quoted, options))}", options
+
+    def calls(self, first: str, *, most: int) -> str:
+        """A grammar of a list of calls whose first is of the tool `first`."""
+        number = [tool.name for tool in self.tools].index(first)
+        every = " | ".join(f"call{place}" for place in range(len(self.tools)))
+        more = f" ({_quoted(', ')} ({every})){{0,{most - 1}}}" if most > 1 else ""
+        rules = [f"root ::= {_quoted('[')} call{number}{more} {_quoted(']')}"]
+        rules += [f"{name} ::= {body}" for name, body in self._rules.items()]
+        if any(re.search(rf"\b{_ANYTHING}\b", body) for body in self._rules.values()):
+            rules.append(_ANY_RULE)
+        return "\n".join(rules)
+
+    def _object(self, name: str, schema: dict[str, Any]) -> str | None:
+        """The rule of an object, its properties in the schema's order; None where a required one has no value."""
+        found = schema.get("properties")
+        properties = found if isinstance(found, dict) else {}
+        required = set(schema.get("required", []))
+        values: list[tuple[str, str, bool]] = []
+        for place, (key, sub) in enumerate(properties.items()):
+            body = self._value(f"{name}p{place}", sub if isinstance(sub, dict) else {}, required=key in required)
+            if body is None:
+                if key in required:
+                    return None
+                continue
+            rule = f"{name}v{place}"
+            self._rules[rule] = body
+            values.append((key, rule, key in required or self._said_outright(sub)))
+        if required - {key for key, _, _ in values}:
+            return None
+        return f"{_quoted('{')} {self._chain(name, values, 0, True)} {_quoted('}')}"
+
+    def _said_outright(self, schema: Any) -> bool:
+        """Whether the request names a member of an enum, or a date, a time or a code of the wanted form.
+
+        A small model now and then leaves an optional argument out; what was said outright is not to be left out.
+        """
+        if not isinstance(schema, dict):
+            return False
+        if isinstance(schema.get("enum"), list):
+            return any(self._said.mentions(one) for one in schema["enum"])
+        pattern = _wanted(schema) if schema.get("type") == "string" else None
+        return pattern is not None and any(pattern.search(form) for form in self._said.forms)
+
+    def _chain(self, name: str, values: list[tuple[str, str, bool]], place: int, first: bool) -> str:
+        if place == len(values):
+            return '""'
+        rule = f"{name}{'f' if first else 'm'}{place}"
+        if rule not in self._rules:
+            key, value, required = values[place]
+            label = ("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": "
+            given = f"{_quoted(label)} {value} {self._chain(name, values, place + 1, False)}"
+            self._rules[rule] = given if required else f"{given} | {self._chain(name, values, place + 1, first)}"
+        return rule
+
+    def _value(self, name: str, schema: dict[str, Any], *, required: bool) -> str | None:
+        """The body of a value's rule, or None where nothing that was said fits."""
+        if "const" in schema:
+            return _quoted(_json(schema["const"]))
+        if isinstance(schema.get("enum"), list):
+            said = [one for one in schema["enum"] if self._said.mentions(one)]
+            return _alternatives(map(_json, said or (schema["enum"] if required else [])))
+        for word in ("anyOf", "oneOf"):
+            if isinstance(schema.get(word), list):
+                bodies = [
+                    self._value(f"{name}o{place}", part if isinstance(part, dict) else {}, required=required)
+                    for place, part in enumerate(schema[word])
+                ]
+                return " | ".join(f"({body})" for body in bodies if body is not None) or None
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            return self._value(name, {"anyOf": [{**schema, "type": one} for one in kind]}, required=required)
+        if kind == "boolean":
+            return '"true" | "false"'
+        if kind == "null":
+            return '"null"' if required else None
+        if kind in ("integer", "number"):
+            return _alternatives(_json(value) for value in self._said.numbers if _fits(value, schema))
+        if kind == "array":
+            items = schema.get("items")
+            body = self._value(f"{name}i", items if isinstance(items, dict) else {}, required=True)
+            if body is None:
+                return None if schema.get("minItems", 0) else _quoted("[]")
+            self._rules[f"{name}i"] = body
+            least = max(1, int(schema.get("minItems", 1)))
+            rest = f"({_quoted(', ')} {name}i){{{least - 1},{min(max(least, int(schema.get('maxItems', 8))), 16) - 1}}}"
+            return f"{_quoted('[')} {name}i {rest} {_quoted(']')}"
+        if kind == "object":
+            return self._object(name, schema)
+        if kind == "string":
+            return self._string(schema)
+        return _ANYTHING
+
+    def _string(self, schema: dict[str, Any]) -> str | None:
+        wanted = _wanted(schema)
+        if wanted is not None:
+            fitting = [*self._said.forms, *self._said.spans(), *self._said.quotes]
+            return _alternatives(_json(way) for way in fitting if wanted.search(way))
+        if not self._said.words:
+            return None
+        ways = [self._span(), *(_quoted(_json(quote)) for quote in self._said.quotes)]
+        if len(self._said.numbers) > 1:
+            ways.append(self._sum())
+        return " | ".join(ways)
+
+    def _span(self) -> str:
+        """The rule of a run of the request's words, of any length."""
+        if self._span_rule is None:
+            words = self._said.words
+            for place in reversed(range(len(words))):
+                tail = ""
+                if place + 1 < len(words):
+                    tail = (
+                        f" ({_quoted(_inside(words[place].gap))} s{place + 1})?"
+                        if words[place].gap
+                        else f" s{place + 1}?"
+                    )
+                self._rules[f"s{place}"] = _quoted(_inside(words[place].text)) + tail
+            starts = " | ".join(f"s{place}" for place in range(len(words)))
+            self._rules["span"] = f'"\\"" ({starts}) "\\""'
+            self._span_rule = "span"
+        return self._span_rule
+
+    def _sum(self) -> str:
+        """The rule of an arithmetic expression over the request's numbers: words for signs become signs."""
+        if self._sum_rule is None:
+            numbers = " | ".join(_quoted(_json(number)) for number in self._said.numbers)
+            self._rules["num"] = numbers
+            self._rules["atom"] = 'num | "(" num (op num){1,3} ")"'
+            self._rules["op"] = '" "? [-+*/] " "?'
+            self._rules["sum"] = '"\\"" atom (op atom){1,4} "\\""'
+            self._sum_rule = "sum"
+        return self._sum_rule
+
+
+_ARGUMENTS = '"arguments": '
+_FORMATS = {
+    "date": r"^\d{4}-\d{2}-\d{2}$",
+    "time": r"^\d{2}:\d{2}",
+    "email": r"^[^@\s]+@[^@\s]+\.\w+$",
+    "uri": r"^\w+://\S+$",
+}
+
+
+def _wanted(schema: dict[str, Any]) -> re.Pattern[str] | None:
+    """The form that a string must have, if its schema names one; a pattern that cannot be read takes anything."""
+    pattern = schema.get("pattern") or _FORMATS.get(schema.get("format", ""))
+    if pattern is None:
+        return None
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return re.compile("")
+
+
+def _opening(name: str) -> str:
+    return f'{{"tool": "{name}"'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _inside(text: str) -> str:
+    return _json(text)[1:-1]
+
+
+def _quoted(text: str) -> str:
+    """A text as a GBNF literal."""
+    escaped = (
+        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    )
+    return f'"{escaped}"'
+
+
+def _alternatives(texts: Any) -> str | None:
+    found = list(dict.fromkeys(texts))[:MOST_VALUES]
+    return " | ".join(map(_quoted, found)) or None
+
+
+def _fits(value: float | int, schema: dict[str, Any]) -> bool:
+    if schema.get("type") == "integer" and not float(value).is_integer():
+        return False
+    if not math.isfinite(value):
+        return False
+    if value < schema.get("minimum", -math.inf) or value > schema.get("maximum", math.inf):
+        return False
+    return schema.get("exclusiveMinimum", -math.inf) < value < schema.get("exclusiveMaximum", math.inf)

@@ -1,0 +1,226 @@
+"""What a request says: its words in a row, its numbers, dates and times, and what its names stand for.
+
+A call's arguments are taken from these, so that the model can only write what it was told. Nothing here chooses a tool.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MOST_WORDS = 160  # of a long request the last ones; a grammar grows with each
+LONGEST_SPAN = 8  # words of a span that is held against a pattern
+_WORD = re.compile(r"[^\s]+")
+_EDGES = "\"'“”‘’«»„()[]{}<>,.;:!?…—–-`*"
+_KEEP = {"(": ")", "[": "]", "{": "}"}
+_NUMBER = re.compile(
+    r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?(?:k|m|thousand|million)\b)?", re.IGNORECASE
+)
+_QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|„([^“”]+)[“”]|(?<!\w)'([^']+)'(?!\w)|(?<!\w)‘([^’]+)’(?!\w)")
+_ONES = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen".split()
+    )
+}
+_TENS = {
+    word: 10 * number for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "k": 1000, "m": 1_000_000}
+_COUNTS = {"couple": 2, "pair": 2, "both": 2, "dozen": 12, "half": 0.5, "once": 1, "twice": 2, "single": 1}
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sep sept|october oct|"
+        "november nov|december dec".split("|"),
+        1,
+    )
+    for name in names.split()
+}
+_ISO = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_DAY_FIRST = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? ([A-Za-z]{3,9})\.?,? (\d{4})\b")
+_MONTH_FIRST = re.compile(r"\b([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
+_SLASHED = re.compile(r"\b(\d{4})/(\d{1,2})/(\d{1,2})\b")
+_DOTTED = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
+_CLOCK = re.compile(r"\b(\d{1,2})(?:[:.h](\d{2}))?\s?([ap])\.?m\b\.?|\b(\d{1,2})[:.h](\d{2})\b", re.IGNORECASE)
+_SPOKEN_CLOCK = re.compile(r"\b(half past|quarter past|quarter to) (\w+)\b|\b(\w+) o'?clock\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the request, and what stands between it and the next."""
+
+    text: str
+    gap: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a text offers to fill arguments with."""
+
+    text: str
+    words: tuple[Word, ...]
+    numbers: tuple[float | int, ...]
+    forms: tuple[str, ...]  # dates, times, symbols and codes that its words stand for
+    quotes: tuple[str, ...]  # quoted texts, and what follows a colon
+
+    def mentions(self, member: Any) -> bool:
+        """Whether a member of an enum is in the text, in its own words or in others for it."""
+        own = str(member).lower()
+        low = self.text.lower()
+        ways = [own, own.replace("_", " "), own.replace("-", " "), *_tables()["enums"].get(own, ())]
+        return any(re.search(rf"(?<!\w){re.escape(way)}(?!\w)", low) for way in ways)
+
+    def spans(self) -> list[str]:
+        """Each run of up to LONGEST_SPAN words, once."""
+        found: dict[str, None] = {}
+        for start in range(len(self.words)):
+            text = ""
+            for word in self.words[start : start + LONGEST_SPAN]:
+                found[text + word.text] = None
+                text += word.text + word.gap
+        return list(found)
+
+
+@functools.lru_cache(maxsize=64)
+def read(text: str) -> Said:
+    """What a text offers. The same text is read once."""
+    return Said(text, tuple(_words(text)), tuple(_numbers(text)), tuple(_forms(text)), tuple(_quotes(text)))
+
+
+def _words(text: str) -> list[Word]:
+    """Words without the punctuation around them, possessives taken off: the place between is kept as it was."""
+    places: list[tuple[int, int]] = []
+    for match in list(_WORD.finditer(text))[-MOST_WORDS:]:
+        start, end = match.span()
+        while start < end and text[start] in _EDGES and not _begins_number(text, start):
+            start += 1
+        while end > start and text[end - 1] in _EDGES:
+            if text[end - 1] in _KEEP.values() and any(mark in text[start:end] for mark in _KEEP):
+                break
+            end -= 1
+        if text[start:end].endswith(("'s", "’s")) and end - start > 3:
+            places += [(start, end - 2)]
+        elif start < end:
+            places.append((start, end))
+    words = []
+    for place, (start, end) in enumerate(places):
+        following = places[place + 1][0] if place + 1 < len(places) else end
+        words.append(Word(text[start:end], text[end:following]))
+    return words
+
+
+def _begins_number(text: str, place: int) -> bool:
+    return text[place] in "-(" and bool(re.match(r"[-(]+\d", text[place:]))
+
+
+def _numbers(text: str) -> list[float | int]:
+    """Numbers in digits and in words, in order, each once."""
+    found: dict[float | int, None] = {}
+    for match in _NUMBER.finditer(text):
+        digits = re.match(r"[-−]?[\d,]+(?:\.\d+)?", match[0])
+        assert digits is not None
+        plain = digits[0].replace(",", "").replace("−", "-")
+        value: float | int = float(plain) if "." in plain else int(plain)
+        scale = match[0][digits.end() :].strip().lower()
+        found[value] = None
+        if scale:
+            found[_whole(value * _SCALES[scale])] = None
+    for value in _spoken_numbers(text):
+        found[value] = None
+    return list(found)
+
+
+def _spoken_numbers(text: str) -> list[float | int]:
+    found: list[float | int] = []
+    total: int | None = None
+    part = 0
+    for word in [*re.findall(r"[a-z']+", text.lower().replace("-", " ")), ""]:
+        if word in _ONES or word in _TENS:
+            part += _ONES.get(word, _TENS.get(word, 0))
+            total = total or 0
+        elif word in ("hundred", "thousand", "million") and total is not None:
+            if word == "hundred":
+                part = max(part, 1) * 100
+            else:
+                total, part = total + max(part, 1) * _SCALES[word], 0
+        elif word == "and" and total is not None and part >= 100:
+            continue
+        else:
+            if total is not None:
+                found.append(total + part)
+            total, part = None, 0
+            if word in _COUNTS:
+                found.append(_COUNTS[word])
+    return found
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else value
+
+
+def _forms(text: str) -> list[str]:
+    found: dict[str, None] = {}
+    for iso in _ISO.findall(text):
+        found[iso] = None
+    for day, month, year in _DAY_FIRST.findall(text):
+        _add_date(found, year, _MONTHS.get(month.lower()), day)
+    for month, day, year in _MONTH_FIRST.findall(text):
+        _add_date(found, year, _MONTHS.get(month.lower()), day)
+    for year, month, day in _SLASHED.findall(text):
+        _add_date(found, year, int(month), day)
+    for day, month, year in _DOTTED.findall(text):
+        _add_date(found, year, int(month), day)
+    for clock in _clocks(text):
+        found[clock] = None
+    low = text.lower()
+    for name, value in _tables()["names"].items():
+        edge = (r"(?<!\w)", r"(?!\w)") if name[0].isalnum() else ("", "")
+        if re.search(edge[0] + re.escape(name) + edge[1], low):
+            found[value] = None
+    return list(found)
+
+
+def _add_date(found: dict[str, None], year: str, month: int | None, day: str) -> None:
+    if month is not None and 1 <= month <= 12 and 1 <= int(day) <= 31:
+        found[f"{year}-{month:02}-{int(day):02}"] = None
+
+
+def _clocks(text: str) -> list[str]:
+    found = []
+    for hour, minute, half, plain, minutes in _CLOCK.findall(text):
+        value = int(hour or plain)
+        if half:
+            value = value % 12 + (12 if half.lower() == "p" else 0)
+        if value < 24 and int(minute or minutes or 0) < 60:
+            found.append(f"{value:02}:{minute or minutes or '00'}")
+    for past, word, sharp in _SPOKEN_CLOCK.findall(text.lower()):
+        said = word or sharp
+        hour_of = _ONES.get(said, int(said) if said.isdigit() else -1)
+        if not 0 < hour_of <= 24:
+            continue
+        minute = {"half past": 30, "quarter past": 15, "quarter to": -15, "": 0}[past]
+        for hours in (hour_of, hour_of + 12):  # morning or evening: the model reads which
+            at = (hours * 60 + minute) % (24 * 60)
+            found.append(f"{at // 60:02}:{at % 60:02}")
+    low = text.lower()
+    found += [clock for word, clock in (("noon", "12:00"), ("midday", "12:00"), ("midnight", "00:00")) if word in low]
+    return found
+
+
+def _quotes(text: str) -> list[str]:
+    found = ["".join(groups) for groups in _QUOTED.findall(text)]
+    _, colon, tail = text.partition(": ")
+    if colon and tail.strip():
+        found.append(tail.strip())
+    return list(dict.fromkeys(found))
+
+
+@functools.lru_cache(maxsize=1)
+def _tables() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(Path(__file__).with_name("aliases.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""Training of the adapters that the repository ships; needs the extra `train`."""

@@ -1,0 +1,58 @@
+"""How an adapter does on the development requests: what recipes and settings are chosen by.
+
+python -m roadmap.llm.training.trial ADAPTER... [--count N] [--seed N] [--margin NATS...] [--misses]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from roadmap.llm.local import LocalModel, Way, start
+from roadmap.llm.messages import Text, ToolUse, parse
+
+from . import development
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print, for each adapter and margin, the share of each part's requests whose calls are right to the letter."""
+    parser = argparse.ArgumentParser(prog="python -m roadmap.llm.training.trial", description=__doc__)
+    parser.add_argument("adapters", nargs="+", type=Path)
+    parser.add_argument("--count", type=int, default=40, help="requests of each part")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--margin", type=float, nargs="+", default=[0.0], help="nats by which a tool must beat none")
+    parser.add_argument("--misses", action="store_true", help="also print what went wrong")
+    given = parser.parse_args(argv)
+    asked = development.items(given.count, given.seed)
+    for path in given.adapters:
+        ways = {f"{margin:g}": Way(adapted=True, spans=True, margin=margin) for margin in given.margin}
+        with LocalModel(start(adapter=path), ways) as model:
+            for way in ways:
+                right: dict[str, list[bool]] = {}
+                for item in asked:
+                    got = called(model, way, item)
+                    right.setdefault(item.part, []).append(got == item.calls)
+                    if given.misses and got != item.calls:
+                        print(f"  {item.part}: {item.words}\n    want {item.calls}\n    got  {got}")
+                shares = "  ".join(f"{part} {sum(marks)}/{len(marks)}" for part, marks in right.items())
+                print(f"{path.name} margin {way}: {shares}", flush=True)
+    return 0
+
+
+def called(model: LocalModel, way: str, item: development.Item) -> list[dict[str, Any]]:
+    """What the model calls for a request."""
+    tools = [tool.model_dump(exclude_none=True, exclude_defaults=True) for tool in item.tools]
+    body = {"model": way, "max_tokens": 200, "messages": [{"role": "user", "content": item.words}], "tools": tools}
+    calls = []
+    for part in model.respond(parse(body)):
+        if isinstance(part, Text):
+            break
+        if isinstance(part, ToolUse):
+            calls.append({"tool": part.name, "arguments": part.input})
+    return calls
+
+
+if __name__ == "__main__":
+    sys.exit(main())

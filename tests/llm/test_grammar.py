@@ -1,0 +1,122 @@
+"""The grammar of calls, recognised byte by byte: what it lets through is a call that the request supports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import llguidance
+import pytest
+from llguidance.gbnf_to_lark import any_to_lark
+
+from roadmap.llm import spans
+from roadmap.llm.grammar import Grammar
+from roadmap.llm.messages.contract import Tool
+
+
+def tool(name: str, required: list[str] | None = None, /, **properties: Any) -> Tool:
+    """A tool; all its arguments are required unless `required` says which are."""
+    needed = list(properties) if required is None else required
+    return Tool(name=name, input_schema={"type": "object", "properties": properties, "required": needed})
+
+
+WEATHER = tool("weather", ["city"], city={"type": "string"}, day={"enum": ["today", "tomorrow"]})
+STOCK = tool("stock", symbol={"type": "string", "pattern": "^[A-Z]{1,5}$"})
+TIMER = tool("timer", minutes={"type": "integer", "maximum": 60})
+SUM = tool("sum", expression={"type": "string"})
+
+
+def accepts(grammar: str, text: str) -> bool:
+    """Whether a text is in a grammar."""
+    lark = llguidance.LLMatcher.grammar_from_lark(any_to_lark(grammar))
+    matcher = llguidance.LLMatcher(llguidance.LLTokenizer("byte"), lark)
+    assert not matcher.get_error(), matcher.get_error()
+    data = list(text.encode())
+    return matcher.try_consume_tokens(data) == len(data) and matcher.is_accepting()
+
+
+def written(*calls: tuple[str, dict[str, Any]]) -> str:
+    """Calls as the model writes them."""
+    return json.dumps([{"tool": name, "arguments": arguments} for name, arguments in calls], ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "right"),
+    [
+        ("Weather in San José tomorrow?", {"city": "San José", "day": "tomorrow"}, True),
+        ("Weather in San José tomorrow?", {"city": "San José"}, False),  # what was said outright is not left out
+        ("Weather in San José?", {"city": "San José"}, True),
+        ("Weather in San José tomorrow?", {"city": "Paris"}, False),
+        ("Weather in San José tomorrow?", {"city": "San José", "day": "today"}, False),
+        ("Weather in San José tomorrow?", {"day": "tomorrow"}, False),
+        ('Say "he\\"y"', {"city": "Say"}, True),
+    ],
+)
+def test_strings_are_spans_and_optional_members_are_mentioned(words: str, arguments: Any, right: bool) -> None:
+    grammar = Grammar([WEATHER], spans.read(words)).calls("weather", most=1)
+    assert accepts(grammar, written(("weather", arguments))) == right
+
+
+def test_patterns_numbers_and_sums() -> None:
+    grammar = Grammar([STOCK], spans.read("How is Apple doing?")).calls("stock", most=1)
+    assert accepts(grammar, written(("stock", {"symbol": "AAPL"})))
+    assert not accepts(grammar, written(("stock", {"symbol": "MSFT"})))
+    grammar = Grammar([TIMER], spans.read("twenty minutes, not 90")).calls("timer", most=1)
+    assert accepts(grammar, written(("timer", {"minutes": 20})))
+    assert not accepts(grammar, written(("timer", {"minutes": 90})))
+    grammar = Grammar([SUM], spans.read("17 times 23")).calls("sum", most=1)
+    assert accepts(grammar, written(("sum", {"expression": "17 * 23"})))
+    assert not accepts(grammar, written(("sum", {"expression": "17 * 24"})))
+
+
+def test_tools_that_cannot_be_filled_drop_out() -> None:
+    grammar = Grammar([WEATHER, TIMER, STOCK], spans.read("Is it cold in oslo?"))
+    assert [one.name for one in grammar.tools] == ["weather"]
+    form, options = grammar.choice(none=True)
+    assert set(options.values()) == {"weather", None}
+    assert accepts(form, "[]")
+    assert accepts(form, '[{"tool": "weather",')
+    assert not accepts(form, '[{"tool": "timer",')
+
+
+def test_a_required_member_that_is_said_rules_out_those_that_are_not() -> None:
+    lamp = tool("lamp", ["state"], state={"enum": ["on", "off"]})
+    said = Grammar([lamp], spans.read("Lights off!")).calls("lamp", most=1)
+    assert accepts(said, written(("lamp", {"state": "off"})))
+    assert not accepts(said, written(("lamp", {"state": "on"})))
+    silent = Grammar([lamp], spans.read("It is dark in here.")).calls("lamp", most=1)
+    assert accepts(silent, written(("lamp", {"state": "on"})))
+
+
+def test_several_calls_up_to_a_limit() -> None:
+    calls = [("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})]
+    offered = Grammar([WEATHER], spans.read("Oslo and Rome"))
+    assert accepts(offered.calls("weather", most=2), written(*calls))
+    assert not accepts(offered.calls("weather", most=1), written(*calls))
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "boolean"}, True),
+        ({"type": "array", "items": {"type": "string"}}, ["red", "blue"]),
+        ({"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}, {"n": 2.5}),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, "red"),
+        ({"type": ["number", "null"]}, 2.5),
+        ({"type": "string", "format": "date"}, "2013-02-03"),
+        ({"const": 'a "quoted" one\n'}, 'a "quoted" one\n'),
+        ({"enum": [1, "two", None]}, None),
+        ({}, "red"),
+        ({"$ref": "#/nowhere"}, 2.5),
+    ],
+)
+def test_every_kind_of_schema(schema: Any, value: Any) -> None:
+    said = spans.read("red, blue and 2.5 on 3 February 2013")
+    grammar = Grammar([tool("f", x=schema)], said).calls("f", most=1)
+    assert accepts(grammar, written(("f", {"x": value})))
+
+
+def test_no_arguments_at_all() -> None:
+    grammar = Grammar([tool("coin"), tool("dice", [], sides={"type": "integer"})], spans.read("go"))
+    assert accepts(grammar.calls("coin", most=1), written(("coin", {})))
+    assert accepts(grammar.calls("dice", most=1), written(("dice", {})))

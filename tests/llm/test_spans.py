@@ -1,0 +1,64 @@
+"""What a request offers to fill arguments with."""
+
+from __future__ import annotations
+
+import pytest
+
+from roadmap.llm import spans
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Convert 1,500 or 2.5 or -3", [1500, 2.5, -3]),
+        ("about 20k and 3 million", [20, 20000, 3, 3000000]),
+        ("twelve, then two hundred and fifty", [12, 250]),
+        ("twenty-one of them", [21]),
+        ("a dozen and a couple", [12, 2]),
+        ("17 times 23", [17, 23]),
+        ("no number at all", []),
+    ],
+)
+def test_numbers(text: str, numbers: list[float]) -> None:
+    assert list(spans.read(text).numbers) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "forms"),
+    [
+        ("on 2013-02-03", ["2013-02-03"]),
+        ("on 3 February 2013 or March 4th, 2012", ["2013-02-03", "2012-03-04"]),
+        ("at 7:30 pm", ["19:30"]),
+        ("at 9 am", ["09:00"]),
+        ("at 18:05", ["18:05"]),
+        ("quarter to eight", ["07:45", "19:45"]),
+        ("noon", ["12:00"]),
+        ("shares of Apple and Microsoft", ["AAPL", "MSFT"]),
+        ("5 euros in US dollars", ["EUR", "USD"]),
+        ("€5 in £", ["EUR", "GBP"]),
+        ("25:99 on 2013-99-99x", []),
+    ],
+)
+def test_forms_that_words_stand_for(text: str, forms: list[str]) -> None:
+    assert sorted(spans.read(text).forms) == sorted(forms)
+
+
+def test_words_lose_the_marks_around_them() -> None:
+    words = spans.read("Is it raining in Oslo's harbour (Aker Brygge)?").words
+    assert [word.text for word in words] == ["Is", "it", "raining", "in", "Oslo", "harbour", "Aker", "Brygge"]
+    assert "Aker Brygge" in spans.read("near Aker Brygge?").spans()
+
+
+def test_quoted_texts_keep_their_marks() -> None:
+    assert spans.read('Say "well, well!" aloud').quotes == ("well, well!",)
+    assert spans.read("Write down: call back, soon.").quotes == ("call back, soon.",)
+
+
+@pytest.mark.parametrize(("text", "found"), [("in 5 °C", True), ("in Celsius", True), ("a cellar", False)])
+def test_members_of_enums_are_mentioned(text: str, found: bool) -> None:
+    assert spans.read(text).mentions("celsius") == found
+
+
+@pytest.mark.parametrize("text", ["", "?!", "' ' \" \"", "((", "\n\t", "1" * 400, "a" * 20000, "🙂 ok", "٣ ٤"])
+def test_any_text_can_be_read(text: str) -> None:
+    spans.read(text)

@@ -1,0 +1,126 @@
+"""The training data of the tool-calling adapter: apart from the held-out sets, and right in itself."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from roadmap.llm import reporting, spans
+from roadmap.llm.grammar import Grammar
+from roadmap.llm.training import answers, development, overlap, requests
+from roadmap.llm.training.adapter import permuted
+from tests.llm.test_grammar import accepts
+
+HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "tool_calls"
+
+
+def test_no_wording_of_the_held_out_sets_and_nothing_on_the_untaught_subjects() -> None:
+    found = overlap.compare(HELD_OUT)
+    assert found.clean, found.text()
+    assert found.templates > 600
+    assert found.held_out >= 138
+
+
+def test_the_comparison_finds_what_it_is_for() -> None:
+    first = overlap.frame("What was the price of IBM on 2012-05-14, roughly?")
+    assert first == overlap.frame("What was the price of AAPL on 2001-01-01, roughly?")
+    assert overlap.common_pairs(first, overlap.frame("What was the cost of AAPL on 2001-01-01?")) >= 0.5
+    assert overlap.longest_run(("a", "b", "_", "c", "x"), ("z", "a", "b", "_", "c")) == 3
+    assert overlap.BANNED.search("Which restaurants are near?")
+    assert overlap.BANNED.search("say it in French")
+
+
+def test_many_tools_and_the_parts_do_not_share_tools_or_templates() -> None:
+    train, held = requests.kinds(), requests.kinds(development=True)
+    assert len(train) > 90
+    assert set(train) & set(held) == set(requests.TAUGHT)
+    for key in requests.TAUGHT:
+        assert not set(train[key].templates) & set(held[key].templates)
+    assert not set(requests.talk()) & set(requests.talk(development=True))
+
+
+def test_generated_calls_fit_their_schemas_and_the_spans() -> None:
+    rng = random.Random(11)
+    kinds = list(requests.kinds().values())
+    for turn in range(60):
+        kind = rng.choice(kinds)
+        asked = (requests.ask_twice(kind, rng) if turn % 4 == 0 else None) or requests.ask(kind, rng)
+        shown = requests.show([kind], rng)
+        calls = shown.calls(asked)
+        for call in calls:
+            jsonschema.validate(call["arguments"], {**shown.tools[0].input_schema, "additionalProperties": False})
+        grammar = Grammar(shown.tools, spans.read(asked.words))
+        text = json.dumps(calls, ensure_ascii=False)
+        assert accepts(grammar.calls(shown.tools[0].name, most=4), text), (asked.words, text)
+
+
+def test_equal_seeds_draw_equal_data() -> None:
+    one, two = (development.items(5, seed) for seed in (3, 3))
+    assert one == two
+    assert one != development.items(5, 4)
+    first, second = random.Random(1), random.Random(1)
+    assert [answers.draw(first) for _ in range(20)] == [answers.draw(second) for _ in range(20)]
+
+
+def test_generated_answers_state_every_figure_or_the_failure() -> None:
+    rng = random.Random(2)
+    for _ in range(200):
+        done = answers.draw(rng)
+        for result in done.results:
+            kind, _, text = result.partition(": ")
+            if kind == "Error":
+                continue
+            assert reporting._figures(text) <= reporting._figures(done.answer + done.question), (text, done.answer)
+
+
+def test_rows_are_permuted_as_rotary_embeddings_need_them() -> None:
+    rows = np.arange(2 * 6)[:, None]  # two heads of six
+    assert permuted(rows, 2)[:, 0].tolist() == [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]
+
+
+@pytest.mark.slow
+def test_branches_of_a_tree_do_not_see_one_another() -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from roadmap.llm.training import lora
+    from roadmap.llm.training.conversations import Branch, Tree
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=50,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    )
+    model = LlamaForCausalLM(config).eval()
+
+    class Wrapped:
+        """As PEFT wraps a model."""
+
+        def get_base_model(self) -> Any:
+            return model
+
+    trunk, one, two = [3, 7, 9, 4], [5, 8, 6], [11, 2, 13, 17]
+    branches = [Branch(ids, [0.0, *[1.0] * (len(ids) - 1)]) for ids in (one, two)]
+    both, weight = lora.loss(Wrapped(), Tree(trunk, branches))
+    alone = sum(lora.loss(Wrapped(), Tree(trunk, [branch]))[0] for branch in branches)
+    assert weight == 5
+    torch.testing.assert_close(both, alone)
+    plain = 0.0
+    for ids in (one, two):
+        logits = model(torch.tensor([trunk + ids])).logits[0].log_softmax(-1)
+        plain -= sum(
+            float(logits[place, token]) for place, token in itertools.islice(enumerate(trunk[1:] + ids), 4, None)
+        )
+    assert float(both) == pytest.approx(plain, rel=1e-4)
