@@ -169,7 +169,8 @@ class Learner:
         fresh = self._candidate is None
         candidate = self._get()
         inherited = fresh and not self._owned and candidate.used
-        allowance = _SPAWN_SECONDS if self._desk.spawned and fresh else 0.0
+        # It may have been started before, for a socket: its imports are paid for by the first call all the same.
+        allowance = _SPAWN_SECONDS if self._desk.spawned and not candidate.used else 0.0
         started = time.monotonic()
         judging = 0.0
         callbacks: list[Callable[..., Any]] = []
