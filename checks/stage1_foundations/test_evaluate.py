@@ -543,13 +543,15 @@ def test_train_step_predicts_the_next_token(learner, rng):
 def test_train_step_clips_the_norm_of_all_gradients(learner, rng):
     """Gradients are scaled together, so that their common norm is at most max_norm."""
     embedding, head, batches = bigram(rng)
-    norm = oracles.bigram_step(embedding, head, batches[0])["norm"]
+    before = oracles.bigram_step(embedding, head, batches[0])
+    norm, largest = before["norm"], float(np.abs(flat(before["gradients"])).max())
     # The same model with larger embeddings, until the default of 1 has something to clip.
     large = embedding
     while oracles.bigram_step(large, head, batches[0])["norm"] < 2:
         large = 2 * large
     cases = [
-        (embedding, {"max_norm": norm / 3}, "the clipped gradients"),
+        # Below half the largest value, so that clipping each value is not the same as not clipping.
+        (embedding, {"max_norm": min(norm / 3, largest / 2)}, "the clipped gradients"),
         (embedding, {"max_norm": norm * 1.5}, "gradients whose norm is below max_norm"),
         (large, {}, "the gradients clipped to the default max_norm"),
     ]

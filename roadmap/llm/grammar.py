@@ -10,8 +10,9 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
+from . import spans
 from .messages.contract import Tool
 from .spans import Said
 
@@ -65,7 +66,11 @@ class Grammar:
         properties = found if isinstance(found, dict) else {}
         required = set(schema.get("required", []))
         values: list[tuple[str, str, bool]] = []
+        # A number that was said once fills one argument: where the required ones take all, no optional one gets any.
+        spent = sum(_numeric(properties.get(key)) for key in required) >= len(self._said.numbers)
         for place, (key, sub) in enumerate(properties.items()):
+            if spent and key not in required and _numeric(sub):
+                continue
             body = self._value(f"{name}p{place}", sub if isinstance(sub, dict) else {}, required=key in required)
             if body is None:
                 if key in required:
@@ -87,8 +92,11 @@ class Grammar:
             return False
         if isinstance(schema.get("enum"), list):
             return any(self._said.mentions(one) for one in schema["enum"])
-        pattern = _wanted(schema) if schema.get("type") == "string" else None
-        return pattern is not None and any(pattern.search(form) for form in self._said.forms)
+        parts = [part for part in schema.get("anyOf") or [schema] if isinstance(part, dict)]
+        if not any(part.get("type") == "string" for part in parts):
+            return False
+        patterns = [*map(_wanted, parts), _described(schema)]
+        return any(pattern.search(form) for pattern in patterns if pattern for form in self._said.forms)
 
     def _chain(self, name: str, values: list[tuple[str, str, bool]], place: int, first: bool) -> str:
         if place == len(values):
@@ -111,7 +119,11 @@ class Grammar:
         for word in ("anyOf", "oneOf"):
             if isinstance(schema.get(word), list):
                 bodies = [
-                    self._value(f"{name}o{place}", part if isinstance(part, dict) else {}, required=required)
+                    self._value(
+                        f"{name}o{place}",
+                        {"description": schema.get("description"), **(part if isinstance(part, dict) else {})},
+                        required=required,
+                    )
                     for place, part in enumerate(schema[word])
                 ]
                 return " | ".join(f"({body})" for body in bodies if body is not None) or None
@@ -136,14 +148,19 @@ class Grammar:
         if kind == "object":
             return self._object(name, schema)
         if kind == "string":
-            return self._string(schema)
+            return self._string(schema, required=required)
         return _ANYTHING
 
-    def _string(self, schema: dict[str, Any]) -> str | None:
-        wanted = _wanted(schema)
-        if wanted is not None:
-            fitting = [*self._said.forms, *self._said.spans(), *self._said.quotes]
-            return _alternatives(_json(way) for way in fitting if wanted.search(way))
+    def _string(self, schema: dict[str, Any], *, required: bool) -> str | None:
+        wanted, described = _wanted(schema), _described(schema)
+        form = wanted or described
+        if form is not None:
+            ways = [*self._said.forms, *self._said.spans(), *self._said.quotes]
+            other = _other_codes(schema)
+            fitting = _alternatives(_json(way) for way in ways if form.search(way) and way not in other)
+            # A description is no rule: a required argument whose form was not said takes any words.
+            if fitting or wanted or not required:
+                return fitting
         if not self._said.words:
             return None
         ways = [self._span(), *(_quoted(_json(quote)) for quote in self._said.quotes)]
@@ -188,6 +205,29 @@ _FORMATS = {
     "email": r"^[^@\s]+@[^@\s]+\.\w+$",
     "uri": r"^\w+://\S+$",
 }
+# What a description says of a string's form where the schema does not; "I" and "A" are words before they are tickers.
+_DESCRIBED = (
+    (re.compile(r"\bYYYY-MM-DD\b"), re.compile(_FORMATS["date"])),
+    (re.compile(r"\bHH:MM\b"), re.compile(_FORMATS["time"])),
+    (re.compile(r"\bticker\b", re.IGNORECASE), re.compile(r"^(?![IA]$)[A-Z][A-Z.]{0,5}$")),
+)
+_OTHER_KINDS: tuple[tuple[str, Literal["companies", "currencies"]], ...] = (
+    ("ticker", "currencies"),
+    ("currency", "companies"),
+)
+
+
+def _described(schema: dict[str, Any]) -> re.Pattern[str] | None:
+    """The form that a string should have by its description, if that names one."""
+    says = schema.get("description")
+    return next((form for named, form in _DESCRIBED if isinstance(says, str) and named.search(says)), None)
+
+
+def _other_codes(schema: dict[str, Any]) -> frozenset[str]:
+    """Codes of the right form and the wrong kind: a ticker symbol is not a currency, and the other way about."""
+    says = str(schema.get("description")).lower()
+    kinds = [kind for word, kind in _OTHER_KINDS if word in says]
+    return spans.codes(kinds[0]) if len(kinds) == 1 else frozenset()
 
 
 def _wanted(schema: dict[str, Any]) -> re.Pattern[str] | None:
@@ -203,6 +243,10 @@ def _wanted(schema: dict[str, Any]) -> re.Pattern[str] | None:
 
 def _opening(name: str) -> str:
     return f'{{"tool": "{name}"'
+
+
+def _numeric(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("type") in ("integer", "number")
 
 
 def _json(value: Any) -> str:

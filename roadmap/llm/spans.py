@@ -10,7 +10,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 MOST_WORDS = 160  # of a long request the last ones; a grammar grows with each
 LONGEST_SPAN = 8  # words of a span that is held against a pattern
@@ -85,6 +85,12 @@ class Said:
                 found[text + word.text] = None
                 text += word.text + word.gap
         return list(found)
+
+
+@functools.lru_cache(maxsize=2)
+def codes(kind: Literal["companies", "currencies"]) -> frozenset[str]:
+    """The symbols or codes that names of a kind stand for."""
+    return frozenset(_tables()[kind].values())
 
 
 @functools.lru_cache(maxsize=64)
@@ -179,7 +185,7 @@ def _forms(text: str) -> list[str]:
     for clock in _clocks(text):
         found[clock] = None
     low = text.lower()
-    for name, value in _tables()["names"].items():
+    for name, value in (_tables()["companies"] | _tables()["currencies"]).items():
         edge = (r"(?<!\w)", r"(?!\w)") if name[0].isalnum() else ("", "")
         if re.search(edge[0] + re.escape(name) + edge[1], low):
             found[value] = None

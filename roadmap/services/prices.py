@@ -40,4 +40,5 @@ def between(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
         for day in records.prices()[symbol]
         if start <= day.date <= min(end, today)
     ]
-    return {"symbol": symbol, "currency": "USD", "recorded": True, "today": str(today), "prices": rows}
+    about = {"symbol": symbol, "currency": "USD", "recorded": True, "source": records.PRICE_SOURCE, "today": str(today)}
+    return about | {"prices": rows}

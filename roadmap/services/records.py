@@ -19,6 +19,8 @@ from roadmap import artifacts
 TODAY = datetime.date(2013, 2, 28)  # the last full trading day of the prices; the weather goes on to 2015
 STATION = (47.4444, -122.3139)  # latitude and longitude of the airport whose weather was recorded
 CITIES, PRICES, DAYS = "world-cities", "daily-prices", "seattle-weather"
+# Whom an answer's reader is told that the figures are from.
+WEATHER_SOURCE, PRICE_SOURCE = "NOAA weather records for Seattle", "recorded daily prices"
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def forecast(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
     """`/v1/forecast` with `daily` variables, from `today` on or between `start_date` and `end_date`.
 
     `utc_offset_seconds` is the offset of `timezone` now, daylight saving included, where now is 12:00 GMT of `today`.
-    The field `recorded` is this course's own: the answer is a record of that day and no forecast.
+    The fields `recorded` and `source` are this course's own: the answer is a record of that day and no forecast.
     """
     started = time.perf_counter()
     if "latitude" not in query or "longitude" not in query:
@@ -119,6 +119,7 @@ def forecast(query: Mapping[str, str], today: datetime.date) -> dict[str, Any]:
         "utc_offset_seconds": _offset(zone, today),
         "timezone": zone.key,
         "recorded": True,
+        "source": records.WEATHER_SOURCE,
         "today": str(today),
     } | ({"daily_units": units_of, "daily": series} if names else {})
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(fetched: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A learner's copy, somewhere in the middle of stage 1."""
     course = tmp_path_factory.mktemp("home") / "my course"
     for part in ("roadmap", "checks", "stages", "projects"):

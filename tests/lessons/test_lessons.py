@@ -49,7 +49,7 @@ def test_lessons_fit_into_their_time_together() -> None:
 
 
 @pytest.fixture(scope="module")
-def verdicts() -> dict[str, Verdict]:
+def verdicts(fetched: None) -> dict[str, Verdict]:
     """Every lesson, executed afresh, two at a time."""
     sources = [read(source_path(COURSE, lesson)) for lesson in WRITTEN]
     return {verdict.slug: verdict for verdict in verify_all(COURSE, sources, lambda verdict: None)}

@@ -57,6 +57,41 @@ def test_strings_are_spans_and_optional_members_are_mentioned(words: str, argume
     assert accepts(grammar, written(("weather", arguments))) == right
 
 
+QUOTE = tool(
+    "quote",
+    ["symbol"],
+    symbol={"type": "string", "description": "the ticker symbol"},
+    date={"anyOf": [{"type": "string"}, {"type": "null"}], "description": "a past day, as YYYY-MM-DD"},
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "right"),
+    [
+        ("I hold some Microsoft.", {"symbol": "MSFT"}, True),
+        ("I hold some Microsoft.", {"symbol": "Microsoft"}, False),
+        ("I hold some Microsoft.", {"symbol": "I"}, False),
+        ("The price of Foo Works?", {"symbol": "Foo Works"}, True),  # no ticker was said: a description is no rule
+        ("IBM on 4 January 2013?", {"symbol": "IBM", "date": "2013-01-04"}, True),
+        ("IBM on 4 January 2013?", {"symbol": "IBM"}, False),  # what was said outright is not left out
+        ("IBM on the day after?", {"symbol": "IBM", "date": "the day"}, False),
+        ("IBM on the day after?", {"symbol": "IBM"}, True),
+        ("How many euros is Microsoft?", {"symbol": "EUR"}, False),  # a code, but not of the kind
+    ],
+)
+def test_a_description_that_names_a_form_is_heeded(words: str, arguments: Any, right: bool) -> None:
+    grammar = Grammar([QUOTE], spans.read(words)).calls("quote", most=1)
+    assert accepts(grammar, written(("quote", arguments))) == right
+
+
+def test_a_number_said_once_fills_one_argument() -> None:
+    dice = tool("dice", ["count"], count={"type": "integer"}, sides={"type": "integer"})
+    once, twice = (Grammar([dice], spans.read(words)).calls("dice", most=1) for words in ("Roll 6", "Roll 2 of 6"))
+    assert accepts(once, written(("dice", {"count": 6})))
+    assert not accepts(once, written(("dice", {"count": 6, "sides": 6})))
+    assert accepts(twice, written(("dice", {"count": 2, "sides": 6})))
+
+
 def test_patterns_numbers_and_sums() -> None:
     grammar = Grammar([STOCK], spans.read("How is Apple doing?")).calls("stock", most=1)
     assert accepts(grammar, written(("stock", {"symbol": "AAPL"})))

@@ -11,26 +11,20 @@ from typing import Any
 import httpx
 import pytest
 
-from roadmap import artifacts
 from roadmap.llm.serving import serve
 from roadmap.services import connect, weather
 from roadmap.services.app import Fault, Faults, application
-from roadmap.services.records import CITIES, DAYS, PRICES
+from roadmap.services.records import PRICE_SOURCE, WEATHER_SOURCE
 
 SEATTLE = {"latitude": "47.60621", "longitude": "-122.33207"}
 DAILY = "temperature_2m_max,temperature_2m_min,precipitation_sum,wind_speed_10m_mean,weather_code"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _data() -> None:
-    """The recorded data; fetched once, as `roadmap fetch` does."""
-    absent = [name for name in (CITIES, DAYS, PRICES) if not artifacts.is_present(name)]
-    if absent:
-        subprocess.run([sys.executable, "-m", "roadmap", "fetch", *absent], check=True, capture_output=True)
+pytestmark = pytest.mark.usefixtures("fetched")
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def url(fetched: None) -> Iterator[str]:
     with connect({}) as addresses:
         assert addresses.weather == addresses.geocoding == addresses.stocks
         yield addresses.weather
@@ -75,6 +69,7 @@ def test_a_recorded_day(url: str) -> None:
     }
     assert found["daily_units"]["temperature_2m_max"] == "°C"
     assert (found["recorded"], found["today"], found["timezone"]) == (True, "2013-02-28", "America/Los_Angeles")
+    assert found["source"] == WEATHER_SOURCE
 
 
 def test_values_are_those_of_the_record_in_the_units_asked_for(url: str) -> None:
@@ -121,6 +116,7 @@ def test_what_is_not_recorded_is_refused(url: str, query: dict[str, str], reason
 def test_prices_between_two_dates(url: str) -> None:
     status, found = get(url, "/v1/prices", symbol="aapl", start="2000-03-01", end="2000-03-05")
     assert (status, found["symbol"], found["currency"]) == (200, "AAPL", "USD")
+    assert found["source"] == PRICE_SOURCE
     assert [row["date"] for row in found["prices"]] == ["2000-03-01", "2000-03-02", "2000-03-03"]  # then a week-end
     assert found["prices"][0] == {
         "date": "2000-03-01", "open": 118.56, "high": 132.06, "low": 118.5, "close": 130.31, "volume": 9616100,
