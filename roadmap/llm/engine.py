@@ -24,12 +24,16 @@ class EngineError(Exception):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn. Temperature 0 takes the most probable one."""
+    """How tokens are drawn. Temperature 0 takes the most probable one.
+
+    `repeat_penalty` divides the scores of tokens that stand among the last 64; 1 does not.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     seed: int = 0
+    repeat_penalty: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ class Engine:
             "top_k": sampling.top_k if sampling.temperature > 0 else 1,
             "min_p": 0.0,
             "seed": sampling.seed,
+            "repeat_penalty": sampling.repeat_penalty,
             "stream": True,
             "cache_prompt": True,
         }

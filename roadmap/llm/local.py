@@ -28,6 +28,7 @@ TOOLS_MODEL = "smollm2-135m-tools"
 ARTIFACT = f"{MODEL}-gguf"
 _CALL_TOKENS = 256  # what a list of calls may take
 _CHOICE_TOKENS = 48  # what a tool's name may take
+_REPEAT_PENALTY = 1.1  # on an assistant's own words: greedy, the model says "I'm sorry" until the room is used up
 _REASONS: dict[str, StopReason] = {"eos": "end_turn", "limit": "max_tokens", "word": "stop_sequence"}
 
 
@@ -35,7 +36,8 @@ _REASONS: dict[str, StopReason] = {"eos": "end_turn", "limit": "max_tokens", "wo
 class Way:
     """How a served name calls tools: with the adapter or without, under the request's spans or the bare schemas.
 
-    `margin` is by how many nats a tool must beat no call; `checked` holds answers to the results they report.
+    `margin` is by how many nats a tool must beat no call; `checked` holds answers to the results they report, and keeps
+    the model's own words from going round in circles.
     """
 
     adapted: bool = False
@@ -117,9 +119,14 @@ class LocalModel:
             yield from self._report(request, prompt, most, results, counted)
             return
         form = request.output_config.format if request.output_config else None
-        adapted = way.adapted and _has_results(request)
         for piece in self._complete(
-            request, prompt, most, schema=form.schema_ if form else None, stop=request.stop_sequences, adapted=adapted
+            request,
+            prompt,
+            most,
+            schema=form.schema_ if form else None,
+            stop=request.stop_sequences,
+            adapted=way.adapted and _has_results(request),
+            penalty=_REPEAT_PENALTY if way.checked and form is None else 1.0,
         ):
             if isinstance(piece, Done):
                 yield End(_REASONS[piece.reason], counted, piece.tokens, piece.word or None)
@@ -192,6 +199,7 @@ class LocalModel:
         grammar: str | None = None,
         stop: Sequence[str] = (),
         adapted: bool = False,
+        penalty: float = 1.0,
     ) -> Iterator[str | Done]:
         """The engine's completion, drawn as the request asks; its failures as the API's."""
         try:
@@ -199,7 +207,7 @@ class LocalModel:
                 prompt,
                 max_tokens=most,
                 stop=stop,
-                sampling=_sampling(request),
+                sampling=_sampling(request, penalty),
                 schema=schema,
                 grammar=grammar,
                 adapted=adapted,
@@ -251,9 +259,10 @@ def _words_of(request: Request, *, last: bool) -> str:
     )
 
 
-def _sampling(request: Request) -> Sampling:
+def _sampling(request: Request, penalty: float) -> Sampling:
     return Sampling(
         temperature=float(request.temperature or 0),
         top_p=1.0 if request.top_p is None else float(request.top_p),
         top_k=request.top_k or 0,
+        repeat_penalty=penalty,
     )

@@ -1,4 +1,4 @@
-"""The capstone's reference at its real work: ten requests, the local model, the local services, no network, no key.
+"""The capstone's reference at its real work: twice ten requests, local model and services, no network, no key.
 
 python -m tests.benchmarks.assistant             # writes results/assistant_stage2.json
 python -m tests.benchmarks.assistant --from DIR  # the package in DIR instead of the reference
@@ -6,7 +6,10 @@ python -m tests.benchmarks.assistant --from DIR  # the package in DIR instead of
 Each request is a run of `python -m stage2_prompting_tools QUESTION --json`, through the real SDK. An answer is right
 when the tool and the arguments are those that a person would choose, and the text states each of the figures that the
 services give for them; where nothing can be looked up, when no tool is called or the failure is said. The requests were
-written after the adapter's training data, and none of their wordings is in it (`roadmap.llm.training.overlap`).
+written after the adapter's training data, and none of their wordings is in it or near to one (`overlap` looks).
+
+There are two sets of ten. The endpoint's handling of arguments was changed after the answers to the first had been read
+(dates and ticker symbols that only a description asks for); the second was written after that and before it was asked.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roadmap.llm.training import overlap
 from tests.benchmarks import record
 from tests.benchmarks.tool_choice import figures, interval
 
@@ -41,7 +45,7 @@ class Wanted:
     options: tuple[str, ...] = ()
 
 
-REQUESTS = [
+FIRST = [
     Wanted("I'm off to Seattle in an hour. Raincoat, yes or no?", "get_weather", {"city": "Seattle"}),
     Wanted(
         "Planning a barbecue in Seattle for tomorrow, is that silly?",
@@ -56,7 +60,9 @@ REQUESTS = [
     ),
     Wanted("what did AAPL end the session at", "get_stock_price", {"symbol": "AAPL"}),
     Wanted("I hold some Microsoft. What is one share worth?", "get_stock_price", {"symbol": "MSFT"}),
-    Wanted("Look up GOOG for 2012-11-15, please.", "get_stock_price", {"symbol": "GOOG", "date": "2012-11-15"}),
+    Wanted(
+        "GOOG, 2012-11-15, what did a person pay for one?", "get_stock_price", {"symbol": "GOOG", "date": "2012-11-15"}
+    ),
     Wanted(
         "My grandfather kept 300 IBM shares. Where did they stand on 2013-01-04?",
         "get_stock_price",
@@ -66,6 +72,22 @@ REQUESTS = [
     Wanted("Do I need a coat in Bangkok?", "get_weather", {"city": "Bangkok"}, known=False),
     Wanted("Write me two lines about autumn.", None, {}),
 ]
+SECOND = [
+    Wanted("Cycling through Seattle this afternoon: will I get soaked?", "get_weather", {"city": "Seattle"}),
+    Wanted("Sunglasses or umbrella for Seattle tomorrow?", "get_weather", {"city": "Seattle", "day": "tomorrow"}),
+    Wanted("My sister lands in Seattle tonight. What should she wear?", "get_weather", {"city": "Seattle"}),
+    Wanted("Where is MSFT trading?", "get_stock_price", {"symbol": "MSFT"}),
+    Wanted("And an Apple share, with the bell of 6 December 2012?", "get_stock_price",
+           {"symbol": "AAPL", "date": "2012-12-06"}),
+    Wanted("Tell me the price of one Google share on 2013-02-14.", "get_stock_price",
+           {"symbol": "GOOG", "date": "2013-02-14"}),
+    Wanted("Would ten shares of IBM have cost less on 2012-07-02?", "get_stock_price",
+           {"symbol": "IBM", "date": "2012-07-02"}),
+    Wanted("Is it freezing in Tromsø?", "get_weather", {"city": "Tromsø"}, known=False),
+    Wanted("We want to picnic in Nairobi tomorrow. Good idea?", "get_weather",
+           {"city": "Nairobi", "day": "tomorrow"}, known=False),
+    Wanted("Thank you, that was all for today.", None, {}),
+]  # fmt: skip
 
 
 def ask(wanted: Wanted, folder: Path) -> dict[str, Any]:
@@ -116,23 +138,30 @@ def verdict(wanted: Wanted, got: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Ask all ten; print each with its verdict."""
+    """Ask all; print each with its verdict."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="folder", type=Path, default=ROOT / "solutions")
     options = parser.parse_args()
+    taught = [overlap.frame(wording) for wording in overlap.wordings()]
+    for wanted in [*FIRST, *SECOND]:
+        asked = overlap.frame(wanted.question)
+        if any(asked == one or overlap.common_pairs(asked, one) >= overlap.NEAR for one in taught):
+            parser.error(f"{wanted.question!r} is too near to the adapter's training data. Word it otherwise.")
     rows = []
-    for wanted in REQUESTS:
+    for wanted in [*FIRST, *SECOND]:
         got = ask(wanted, options.folder.resolve())
         problem = verdict(wanted, got)
         rows.append({"question": wanted.question, "right": not problem, "problem": problem, **got})
         print(
             f"{'ok ' if not problem else 'BAD'} {wanted.question}\n    {got.get('answer', got['stderr'])!r} {problem}"
         )
-    right = sum(row["right"] for row in rows)
-    print(f"{right} of {len(rows)} right, 95% interval {interval(right, len(rows))}")
+    data: dict[str, Any] = {}
+    for name, part in {"first": rows[: len(FIRST)], "second": rows[len(FIRST) :]}.items():
+        right = sum(row["right"] for row in part)
+        data[name] = {"right": right, "of": len(part), "interval": interval(right, len(part))}
+        print(f"{name}: {right} of {len(part)} right, 95% interval {interval(right, len(part))}")
     if options.folder == ROOT / "solutions":
-        data = {"right": right, "of": len(rows), "interval": interval(right, len(rows)), "requests": rows}
-        record.write("assistant_stage2", data)
+        record.write("assistant_stage2", {**data, "requests": rows})
     return 0
 
 

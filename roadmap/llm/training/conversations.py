@@ -21,7 +21,7 @@ Tokenize = Callable[[str], list[int]]
 _DECISION_WEIGHT = 4.0  # of the tokens that say whether to call and what: few, and the hard ones
 _ANSWER_WEIGHT = 0.5  # of what is said after results: there are many ways to say it, and little to learn from which
 _ANSWERS, _SINGLE = 0.10, 0.08  # shares of trees that end in answers, and that show one tool alone
-_TAUGHT_LIST = 0.5  # of the other trees, those that show the tools of the lessons
+_TAUGHT_LIST = 0.4  # of the other trees, those that show the tools of the lessons
 _SYSTEMS = [
     "You are a helpful assistant.", "Answer briefly.", "You are a command-line assistant. Use the tools.",
     "Be polite and truthful.", "Today is 2025-03-14.", "Use tools for facts that you cannot know.",
@@ -136,7 +136,7 @@ class Grower:
         rng = self._rng
         if rng.random() < _TAUGHT_LIST:
             chosen = [self._kinds[key] for key in requests.TAUGHT]
-            chosen = chosen if rng.random() < 0.6 else rng.sample(chosen, rng.randint(2, 4))
+            chosen = chosen if rng.random() < 0.5 else rng.sample(chosen, rng.randint(2, 4))
         else:
             first = self._pick()
             near = [kind for kind in self._domains[first.domain] if kind is not first]
@@ -152,7 +152,7 @@ class Grower:
         """A request under a list: for one of its tools, for two, for a tool that is not there, or talk."""
         rng = self._rng
         draw = rng.random()
-        if draw < 0.15:
+        if draw < 0.11:
             return requests.say(rng.choice(self._talk), rng)
         if draw < 0.33:
             return Asked(self._absent(chosen).words)
@@ -168,6 +168,10 @@ class Grower:
 
     def _absent(self, chosen: Sequence[Kind]) -> Asked:
         rng = self._rng
+        shown = {kind.key for kind in chosen}
+        missing = [key for key in requests.TAUGHT if key not in shown]
+        if missing and shown <= set(requests.TAUGHT) and rng.random() < 0.5:
+            return requests.ask(self._kinds[rng.choice(missing)], rng)
         while True:
             near = [kind for kind in self._domains[rng.choice(list(chosen)).domain] if kind not in chosen]
             kind = rng.choice(near) if near and rng.random() < 0.6 else self._pick()
