@@ -266,7 +266,7 @@ assert sum(sum(row.values()) for row in list(kept.values())[:2]) == 1
 # stands at the end of the user's turn. Saying it twice was never better than saying it there once.
 #
 # Nothing in a transformer ranks one role above another. That a system message outweighs a user's words is a matter of
-# training, and this small model has had little of that. The large hosted ones are trained for it (*The Instruction
+# training, and these answers show little of it. The large hosted models are trained for it (*The Instruction
 # Hierarchy*, below), and you may find the opposite there. Which is the point: the place of a rule is a guess until it
 # is measured, and the guess does not carry over to the next model.
 #
