@@ -17,6 +17,7 @@
 #       T2.01: [clear-instructions, roles-and-format]
 #       T2.02: system-messages
 #       T2.07: [measuring, iteration]
+#       T2.25: [iteration, ceiling]
 #     leads_to: ["2.1"]
 # ---
 
