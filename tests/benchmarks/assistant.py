@@ -144,8 +144,7 @@ def main() -> int:
     options = parser.parse_args()
     taught = [overlap.frame(wording) for wording in overlap.wordings()]
     for wanted in [*FIRST, *SECOND]:
-        asked = overlap.frame(wanted.question)
-        if any(asked == one or overlap.common_pairs(asked, one) >= overlap.NEAR for one in taught):
+        if overlap.near_any(wanted.question, taught):
             parser.error(f"{wanted.question!r} is too near to the adapter's training data. Word it otherwise.")
     rows = []
     for wanted in [*FIRST, *SECOND]:

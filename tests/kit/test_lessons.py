@@ -17,7 +17,7 @@ import pytest
 
 from roadmap.cli.main import main
 from roadmap.course import Course, UsageError
-from roadmap.lessons import answers, build, code_rules, copies, kernel, normalise, style, syllabus, topics
+from roadmap.lessons import answers, build, code_rules, copies, kernel, normalise, style, sweep, syllabus, topics
 from roadmap.lessons.execute import execute
 from roadmap.lessons.lint import ERROR, PENDING, Finding, lint_anchors, lint_course, lint_notebook, lint_source
 from roadmap.lessons.source import LessonSource, find, read, source_path
@@ -655,3 +655,18 @@ def test_the_extension_registers_the_magic() -> None:
 def test_json_of_marks_is_readable(course: Course) -> None:
     copies.mark(course, course.lesson(SLUG), True)
     assert json.loads((course.root / ".roadmap" / "lessons.json").read_text())["done"] == ["L1.01"]
+
+
+def test_a_sweep_runs_the_cells_of_its_lesson_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    script = tmp_path / "stages" / "one" / "data" / "01_x_sweep.py"
+    lesson = tmp_path / "stages" / "one" / "source" / "01_x.py"
+    for file in (script, lesson):
+        file.parent.mkdir(parents=True)
+    lesson.write_text("# %%\nA = B + 1\nprint(A / 0)\n\n# %%\nC = 1 / 0\n\n# %% [markdown]\n# A = B\n")
+    assert sweep.lesson_names(script, ["A = B"], until=["print("], given={"B": 1})["A"] == 2
+    first = sweep.Kept(tmp_path / "x.partial.json")
+    assert first.row("a", lambda: [1]) == first.row("a", lambda: 1 / 0) == [1]
+    assert sweep.Kept(first.path).row("a", lambda: 1 / 0) == [1]
+    stated = sweep.provenance(script, "pytest")
+    assert stated["command"] == "python stages/one/data/01_x_sweep.py"
+    assert stated["machine"].endswith(f"pytest {pytest.__version__}")

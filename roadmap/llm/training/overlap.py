@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def wordings() -> list[str]:
     ]
     lines += requests.talk() + requests.talk(development=True)
     return [_SLOT.sub(lambda match: match[3] or match[2] or "_", line) for line in dict.fromkeys(lines)]
+
+
+def near_any(text: str, taught: Iterable[tuple[str, ...]]) -> bool:
+    """Whether a request is, values apart, equal or near to one of the frames of other wordings."""
+    words = frame(text)
+    return any(words == one or common_pairs(words, one) >= NEAR for one in taught)
 
 
 def frame(text: str) -> tuple[str, ...]:

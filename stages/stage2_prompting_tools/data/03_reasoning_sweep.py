@@ -9,33 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
-from roadmap.lessons.source import read
+from roadmap.lessons import sweep
 
-LESSON = Path(__file__).parents[1] / "source" / "03_reasoning.py"
+SCRIPT = Path(__file__).resolve()
 NEEDED = ("engine = Engine(", "def ask(", "def moves(", "def search(")
 SAMPLES = {"0.7": 15, "0.3": 5, "1.1": 5}  # temperature: answers to each problem
 SAMPLED = 40  # problems
 BUDGET = 39  # proposals: the whole tree of three a state
 
 
-def lesson_cells() -> dict:
-    """The names that the lesson's cells define, as far as the sweep needs them."""
-    names: dict = {}
-    for cell in read(LESSON).cells:
-        if cell.kind == "code" and any(needed in cell.text for needed in NEEDED):
-            exec(cell.text, names)
-    return names
-
-
 def main() -> None:
     """Ask, search, write."""
-    lesson = lesson_cells()
+    lesson = sweep.lesson_names(SCRIPT, NEEDED)
     ask, problems, puzzles = lesson["ask"], lesson["PROBLEMS"], lesson["puzzles"]
     ways = {way: [ask(way, question, steps) for question, steps, _ in problems] for way in lesson["WAYS"]}
     answers = [answer for _, _, answer in problems]
@@ -54,21 +41,16 @@ def main() -> None:
             draws = [ask("chain", question, steps, temperature=float(temperature), seed=seed) for seed in seeds]
             samples[temperature].append(draws)
             print("sampled", temperature, number, flush=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     data = json.dumps([problems, [list(map(str, puzzle)) for puzzle in puzzles]])
     result = {
-        "command": "python stages/stage2_prompting_tools/data/03_reasoning_sweep.py",
-        "commit": commit,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"xllamacpp {version('xllamacpp')}",
-        "python": platform.python_version(),
+        **sweep.provenance(SCRIPT, "xllamacpp"),
         "data_sha256": hashlib.sha256(data.encode()).hexdigest(),
         "budget": BUDGET,
         "ways": ways,
         "samples": samples,
         "searches": searches,
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    SCRIPT.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

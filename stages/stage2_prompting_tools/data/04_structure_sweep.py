@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
-from roadmap.lessons.source import read
+from roadmap.lessons import sweep
 
-HERE = Path(__file__).parent
-LESSON = HERE.parent / "source" / "04_structure.py"
+SCRIPT = Path(__file__).resolve()
+HERE = SCRIPT.parent
 NEEDED = (
     "engine = Engine(",
     "ORDER = {",
@@ -31,18 +27,9 @@ NEEDED = (
 RETRIES = 3
 
 
-def lesson_cells() -> dict:
-    """The names that the lesson's cells define, as far as the sweep needs them."""
-    names: dict = {}
-    for cell in read(LESSON).cells:
-        if cell.kind == "code" and any(needed in cell.text for needed in NEEDED):
-            exec(cell.text, names)
-    return names
-
-
 def main() -> None:
     """Ask, mark, write."""
-    lesson = lesson_cells()
+    lesson = sweep.lesson_names(SCRIPT, NEEDED)
     say, conversation, faults, marked = (lesson[name] for name in ("say", "conversation", "faults", "marked"))
     loops = {
         "repair, T 0": lambda message, answer: lesson["repaired"](message, answer, RETRIES),
@@ -67,13 +54,8 @@ def main() -> None:
             all_right[name].append(marked(answers[-1], entry["order"])["all"])
             copies += name == "repair, T 0" and len(answers) > 1 and answers[1] == answers[0]
         print(number, {way: rows[-1]["all"] for way, rows in ways.items()}, flush=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     result = {
-        "command": "python stages/stage2_prompting_tools/data/04_structure_sweep.py",
-        "commit": commit,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"xllamacpp {version('xllamacpp')}",
-        "python": platform.python_version(),
+        **sweep.provenance(SCRIPT, "xllamacpp"),
         "data_sha256": hashlib.sha256((HERE / "04_structure_orders.jsonl").read_bytes()).hexdigest(),
         "retries": RETRIES,
         "ways": ways,
@@ -81,7 +63,7 @@ def main() -> None:
         "loops_all_right": all_right,
         "repairs_that_copy": copies,
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    SCRIPT.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

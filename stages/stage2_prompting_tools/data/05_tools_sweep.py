@@ -12,19 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
 import sys
 from collections import defaultdict
-from importlib.metadata import version
 from pathlib import Path
 
-from roadmap.lessons.source import read
+from roadmap.lessons import sweep
 from roadmap.llm.training import overlap
 
-HERE = Path(__file__).parent
-LESSON = HERE.parent / "source" / "05_tools.py"
+SCRIPT = Path(__file__).resolve()
+HERE = SCRIPT.parent
 REQUESTS = HERE / "05_tools_requests.jsonl"
 NEEDED = ("endpoint = stack", "def schema_of(", "RECORDED = {", "def calls_made(", "def answer_to(")
 CITIES = (
@@ -33,30 +29,18 @@ CITIES = (
 ).split()
 
 
-def lesson_cells() -> dict:
-    """The names that the lesson's cells define, as far as the sweep needs them; what a cell does then is left out."""
-    names: dict = {}
-    for cell in read(LESSON).cells:
-        if cell.kind == "code" and any(needed in cell.text for needed in NEEDED):
-            text = (
-                cell.text.partition("\nfor request in (")[0].partition("\nquestion = ")[0].partition("\nstored = ")[0]
-            )
-            exec(text, names)
-    return names
-
-
 def seen() -> list[bool]:
     """Which requests have, values apart, a wording that is equal or near to one in the adapter's training data."""
     taught = [overlap.frame(wording) for wording in overlap.wordings()]
-    asked = [overlap.frame(json.loads(line)["words"]) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
-    return [any(one == other or overlap.common_pairs(one, other) >= overlap.NEAR for other in taught) for one in asked]
+    lines = REQUESTS.read_text(encoding="utf-8").splitlines()
+    return [overlap.near_any(json.loads(line)["words"], taught) for line in lines]
 
 
 def main() -> None:
     """Ask, mark, write."""
-    target, chosen = Path(__file__).with_suffix(".json"), set(sys.argv[1:])
+    target, chosen = SCRIPT.with_suffix(".json"), set(sys.argv[1:])
     stored = json.loads(target.read_text(encoding="utf-8")) if chosen else {"ways": {}, "calls": {}, "reports": {}}
-    lesson = lesson_cells()
+    lesson = sweep.lesson_names(SCRIPT, NEEDED, until=("for request in (", "question = ", "stored = "))
     ways: dict[str, dict[str, list[bool]]] = stored["ways"]
     calls: dict[str, list[list[tuple[str, dict]]]] = stored.setdefault("calls", {})  # in the order of the requests
     for way, (model, choice) in lesson["WAYS"].items():
@@ -77,13 +61,8 @@ def main() -> None:
         if not chosen or "reports" in chosen:
             reports[report] = [lesson["answer_to"](city, content.format(city=city), is_error) for city in CITIES]
             print(report, reports[report][:3], flush=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     result = {
-        "command": "python stages/stage2_prompting_tools/data/05_tools_sweep.py",
-        "commit": commit,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, xllamacpp "
-        f"{version('xllamacpp')}",
-        "python": platform.python_version(),
+        **sweep.provenance(SCRIPT, "xllamacpp"),
         "data_sha256": hashlib.sha256(REQUESTS.read_bytes()).hexdigest(),
         "seen": seen(),
         "ways": ways,

@@ -9,33 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 from roadmap import artifacts
-from roadmap.lessons.source import read
+from roadmap.lessons import sweep
 from roadmap.llm.engine import Engine, Sampling
 from roadmap.llm.local import ARTIFACT
 from roadmap.llm.prompting import DEFAULT_SYSTEM, Turn, encode
 
-HERE = Path(__file__).parent
-LESSON = HERE.parent / "source" / "06_agents.py"
+SCRIPT = Path(__file__).resolve()
+HERE = SCRIPT.parent
 REQUESTS = HERE / "05_tools_requests.jsonl"
 NEEDED = ("endpoint = stack", "def country_of(", "def summarise(", "def figures_of(")
 COUNTRIES = 24
 ROUNDS = 2
-
-
-def lesson_cells() -> dict:
-    """The names that the lesson's cells define, as far as the sweep needs them; what a cell tries out is left out."""
-    names: dict = {}
-    for cell in read(LESSON).cells:
-        if cell.kind == "code" and any(needed in cell.text for needed in NEEDED):
-            exec(cell.text.partition("\ndraft = say(")[0].partition("\nsweep = ")[0], names)
-    return names
 
 
 def similar() -> list[list[float]]:
@@ -71,7 +58,7 @@ def drawn_again(lesson: dict, engine: Engine, number: int, name: str, first: str
 
 def main() -> None:
     """Draft, criticise, write."""
-    lesson = lesson_cells()
+    lesson = sweep.lesson_names(SCRIPT, NEEDED, until=("draft = say(", "sweep = "))
     engine = Engine(artifacts.path(ARTIFACT))
     asked, say, again, missing, doubts = (lesson[name] for name in ("asked", "say", "again", "missing", "doubts"))
     countries = [name for name in lesson["countries"] if len(name) < 15]
@@ -102,13 +89,8 @@ def main() -> None:
         loops["model critic"].append(not missing(name, draft))
         loops["draw again"].append(drawn_again(lesson, engine, number, name, first))
         print(name, {way: hits[-1] for way, hits in loops.items()}, critic[-1], flush=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     result = {
-        "command": "python stages/stage2_prompting_tools/data/06_agents_sweep.py",
-        "commit": commit,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, xllamacpp "
-        f"{version('xllamacpp')}",
-        "python": platform.python_version(),
+        **sweep.provenance(SCRIPT, "xllamacpp"),
         "data_sha256": hashlib.sha256(REQUESTS.read_bytes()).hexdigest(),
         "summary": lesson["summarise"](lesson["exchanges"][:6]),
         "countries": names,
@@ -120,7 +102,7 @@ def main() -> None:
         "similar": similar(),
     }
     text = json.dumps(result, indent=1)
-    Path(__file__).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    SCRIPT.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,19 +14,15 @@ import argparse
 import functools
 import hashlib
 import json
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
-from roadmap.lessons.source import read
+from roadmap.lessons import sweep
 from roadmap.llm.engine import Done, Engine
 
-HERE = Path(__file__).parent
-LESSON = HERE.parent / "source" / "07_dspy.py"
+SCRIPT = Path(__file__).resolve()
+HERE = SCRIPT.parent
 PARTIAL = HERE / "07_dspy_sweep.partial.json"
 NEEDED = (
     "engine = Engine(",
@@ -72,15 +68,6 @@ class Remembering:
     def save(self) -> None:
         """Write what is known."""
         PARTIAL.write_text(json.dumps(self.known), encoding="utf-8")
-
-
-def lesson_cells() -> dict:
-    """The names that the lesson's cells define, as far as the sweep needs them."""
-    names: dict = {}
-    for cell in read(LESSON).cells:
-        if cell.kind == "code" and any(needed in cell.text for needed in NEEDED):
-            exec(cell.text, names)
-    return names
 
 
 def through_adapters(lesson: dict) -> dict:
@@ -145,7 +132,7 @@ def main() -> None:
     """Ask, mark, write."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=float("inf"))
-    lesson = lesson_cells()
+    lesson = sweep.lesson_names(SCRIPT, NEEDED)
     lesson["engine"] = engine = Remembering(lesson["engine"], parser.parse_args().seconds)
     lesson["dspy"].configure(adapter=lesson["ADAPTERS"]["plain"])
     try:
@@ -158,17 +145,12 @@ def main() -> None:
         return
     finally:
         engine.save()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     result = {
-        "command": "python stages/stage2_prompting_tools/data/07_dspy_sweep.py",
-        "commit": commit,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"xllamacpp {version('xllamacpp')}, dspy {version('dspy')}",
-        "python": platform.python_version(),
+        **sweep.provenance(SCRIPT, "xllamacpp", "dspy"),
         "data_sha256": hashlib.sha256((HERE / "07_dspy_requests.jsonl").read_bytes()).hexdigest(),
         **done,
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    SCRIPT.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     PARTIAL.unlink()
 
 

@@ -11,34 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
-from roadmap.lessons.source import read
+from roadmap.lessons import sweep
 
-HERE = Path(__file__).parent
-LESSON = HERE.parent / "source" / "08_safety.py"
+SCRIPT = Path(__file__).resolve()
+HERE = SCRIPT.parent
 NEEDED = ("engine = Engine(", "def say(", "def desk(", "def reads(", "def clerk(", "def cites(")
 FUTILE = ("command", "note")  # attacks that never worked undefended
 DATA = ("08_safety_pages.jsonl", "08_safety_requests.jsonl")
-
-
-def wanted_cells() -> list[str]:
-    """The text of the lesson's cells that the sweep needs, that of the imports first."""
-    cells = [cell.text for cell in read(LESSON).cells if cell.kind == "code"]
-    return [text for text in cells if any(needed in text for needed in NEEDED)]
-
-
-def lesson_cells() -> dict:
-    """The names that these cells define."""
-    names: dict = {}
-    for text in wanted_cells():
-        exec(text, names)
-    return names
 
 
 def groups(lesson: dict) -> Iterator[tuple[str, Callable[[], list]]]:
@@ -66,17 +48,12 @@ def groups(lesson: dict) -> Iterator[tuple[str, Callable[[], list]]]:
 
 def main() -> None:
     """Ask, and write after each group: what stands in the file from the same cells and data is not asked again."""
-    lesson, file = lesson_cells(), Path(__file__).with_suffix(".json")
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    lesson, file = sweep.lesson_names(SCRIPT, NEEDED), SCRIPT.with_suffix(".json")
     files = [HERE / name for name in DATA]
     result = {
-        "command": "python stages/stage2_prompting_tools/data/08_safety_sweep.py",
-        "commit": commit,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"xllamacpp {version('xllamacpp')}",
-        "python": platform.python_version(),
+        **sweep.provenance(SCRIPT, "xllamacpp"),
         "data_sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
-        "cells_sha256": hashlib.sha256("\n".join(wanted_cells()[1:]).encode()).hexdigest(),
+        "cells_sha256": hashlib.sha256("\n".join(sweep.cell_texts(SCRIPT, NEEDED)[1:]).encode()).hexdigest(),
         "answers": {},
     }
     before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
