@@ -18,7 +18,7 @@ from pathlib import Path
 
 from roadmap.course import Course, Stage
 from roadmap.grading.session import Grader
-from roadmap.grading.verdict import Report, State
+from roadmap.grading.verdict import Report, State, Stop
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -156,7 +156,7 @@ def _define(body: list[ast.stmt], node: ast.FunctionDef | ast.ClassDef) -> None:
 
 
 def grade_source(
-    grader: Grader, course: Course, task: str, module: str, source: str, *, stop: bool = False, seed: int | None = None
+    grader: Grader, course: Course, task: str, module: str, source: str, *, stop_at: Stop | None = None
 ) -> Report:
     """Grade one task on the reference with one module replaced."""
     with tempfile.TemporaryDirectory() as folder:
@@ -166,15 +166,13 @@ def grade_source(
             path = course.solutions / grader.stage.name / name
             package.joinpath(name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
         package.joinpath(f"{module}.py").write_text(source, encoding="utf-8")
-        return grader.check(Path(folder), tasks=[task], stop_at_first=stop, seed=seed)
+        return grader.check(Path(folder), tasks=[task], stop_at=stop_at)
 
 
 def grade_bug(grader: Grader, course: Course, bug: Bug) -> Report:
-    """Grade a bug until the first catch; all the way where a mistake is to be named and the catch has no name."""
-    report = grade_source(grader, course, bug.task, bug.module, bug.source, stop=True)
-    if bug.mistake and not any(check.mistake for check in report.checks):
-        report = grade_source(grader, course, bug.task, bug.module, bug.source, seed=report.seed)
-    return report
+    """Grade a bug until it is caught or, where it is to be named, until a check names a mistake."""
+    stop_at = Stop.NAMED if bug.mistake else Stop.CAUGHT
+    return grade_source(grader, course, bug.task, bug.module, bug.source, stop_at=stop_at)
 
 
 def problem_with_bug(bug: Bug, report: Report) -> str | None:

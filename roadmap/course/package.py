@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from roadmap.course.parsing import parse
@@ -13,7 +14,7 @@ from roadmap.course.syllabus import Stage, Task
 SIZE_LIMIT = 4 * 1024 * 1024  # larger files are no source that anybody wrote
 
 
-def imports_of(package: Path, files: Iterable[str]) -> dict[str, set[str]]:
+def imports_of(package: Path, files: Iterable[str]) -> dict[str, frozenset[str]]:
     """For each module of the package, the modules of the same package that it imports, at any depth of its code.
 
     A file that is missing or is not Python imports nothing: a scan must survive what is being typed.
@@ -22,7 +23,7 @@ def imports_of(package: Path, files: Iterable[str]) -> dict[str, set[str]]:
     return {module: _imported(package, module) & modules for module in modules}
 
 
-def rests_on(module: str, imports: dict[str, set[str]]) -> set[str]:
+def rests_on(module: str, imports: Mapping[str, Set[str]]) -> set[str]:
     """`module` and all that it imports, directly or not."""
     found: set[str] = set()
     waiting = [module]
@@ -63,29 +64,34 @@ def digest(stage: Stage, package: Path, task: Task) -> str:
     return total.hexdigest()[:16]
 
 
-def _imported(package: Path, module: str) -> set[str]:
+def _imported(package: Path, module: str) -> frozenset[str]:
     path = package / f"{module}.py"
     try:
         if path.stat().st_size > SIZE_LIMIT:
-            return set()
-        tree = parse(path.read_bytes())
+            return frozenset()
+        return _imports_in(path.read_bytes(), package.name)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
+        return frozenset()
+
+
+@functools.lru_cache(maxsize=256)  # from one grading to the next, most files stay as they were
+def _imports_in(source: bytes, package: str) -> frozenset[str]:
+    tree = parse(source)
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            source = (node.module or "").split(".")
+            parts = (node.module or "").split(".")
             if node.level == 0:
-                if source[0] != package.name:
+                if parts[0] != package:
                     continue
-                source = source[1:]
-            if source and source[0]:
-                found.add(source[0])
+                parts = parts[1:]
+            if parts and parts[0]:
+                found.add(parts[0])
             else:
                 found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 parts = alias.name.split(".")
-                if parts[0] == package.name and len(parts) > 1:
+                if parts[0] == package and len(parts) > 1:
                     found.add(parts[1])
-    return found
+    return frozenset(found)

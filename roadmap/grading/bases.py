@@ -43,6 +43,7 @@ def clean_environment() -> dict[str, str]:
         "HF_DATASETS_OFFLINE": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "NO_COLOR": "1",
+        "SSL_CERT_FILE": str(Path(__file__).with_name("authorities.pem")),  # a client need not read the system's
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # huge pages where the system has them: forks copy fewer entries
     }
 

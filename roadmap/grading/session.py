@@ -27,7 +27,7 @@ from .errors import GraderError
 from .removal import remove_tree
 from .sandbox import Layers, layers, requested_mode
 from .submission import SubmissionError
-from .verdict import CheckResult, Report, State, TaskResult
+from .verdict import CheckResult, Report, State, Stop, TaskResult
 
 if TYPE_CHECKING:
     from .judge.plugin import StageRun
@@ -167,12 +167,13 @@ class Grader:
         on_event: Callable[[Event], None] | None = None,
         *,
         hidden: bool = False,
-        stop_at_first: bool = False,
+        stop_at: Stop | None = None,
     ) -> Report:
         """Run the stage's checks, or those of `tasks`, against the package in `source`.
 
-        `checks` are folders of further, hidden checks; `hidden` adds the stage's own. Raises SubmissionError when the
-        submission cannot be read, GraderError when the grader fails before any verdict.
+        `checks` are folders of further, hidden checks; `hidden` adds the stage's own. `stop_at` ends the run at the
+        first check that did not pass, or at the first that named a mistake; the report then ends there, too. Raises
+        SubmissionError when the submission cannot be read, GraderError when the grader fails before any verdict.
         """
         started = time.monotonic()
         seed = secrets.randbelow(2**32) if seed is None else seed
@@ -190,14 +191,14 @@ class Grader:
                 "factor": calibration.allowance(self.course.root / ".roadmap"),
                 "shortcuts": shortcuts,
                 "hidden": [*hidden_folders, *([str(own_hidden)] if hidden and own_hidden.is_dir() else [])],
-                "stop_at_first": stop_at_first,
+                "stop_at": stop_at and stop_at.value,
                 "candidate": dataclasses.asdict(self._config()),
             }
-            whole = stop_at_first or bool(job["hidden"])  # a hidden check may belong to any task
+            whole = stop_at is not None or bool(job["hidden"])  # a hidden check may belong to any task
             lanes = [None if tasks is None else list(tasks)] if whole else self._lanes(tasks)
             jobs = [job | {"tasks": lane, "files": self._files(lane, hidden_folders, hidden)} for lane in lanes]
             results = self._run(jobs, on_event or (lambda event: None))
-        return self._report(results, tasks, seed, time.monotonic() - started, partial=stop_at_first)
+        return self._report(results, tasks, seed, time.monotonic() - started, partial=stop_at is not None)
 
     @contextlib.contextmanager
     def _folder(self) -> Iterator[Path]:

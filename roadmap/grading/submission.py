@@ -6,10 +6,11 @@ Nothing else of a stranger's folder travels: no conftest.py, no sitecustomize.py
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import stat
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..course import Stage, UsageError
@@ -109,7 +110,7 @@ def shortcuts(stage: Stage, root: Path) -> dict[str, str]:
     return found
 
 
-def _first_hit(uses: dict[str, int], off_limits: Iterable[str]) -> tuple[str, int] | None:
+def _first_hit(uses: Mapping[str, int], off_limits: Iterable[str]) -> tuple[str, int] | None:
     hits = [
         (line, name)
         for name, line in uses.items()
@@ -119,14 +120,19 @@ def _first_hit(uses: dict[str, int], off_limits: Iterable[str]) -> tuple[str, in
     return (min(hits)[1], min(hits)[0]) if hits else None
 
 
-def _uses(path: Path) -> dict[str, int]:
+def _uses(path: Path) -> Mapping[str, int]:
     """Dotted names that a module uses, resolved through its imports, with the line of the first use."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = parse(path.read_bytes())
+        return _names_in(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
+
+
+@functools.lru_cache(maxsize=256)  # from one grading to the next, most files stay as they were
+def _names_in(source: bytes) -> Mapping[str, int]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = parse(source)
     names: dict[str, str] = {}
     found: dict[str, int] = {}
     for node in ast.walk(tree):

@@ -23,6 +23,13 @@ class State(StrEnum):
     GRADER_ERROR = "grader_error"  # never the learner's fault
 
 
+class Stop(StrEnum):
+    """What may end a run before its last check."""
+
+    CAUGHT = "caught"  # a check that did not pass
+    NAMED = "named"  # one that named a mistake
+
+
 @dataclass
 class CheckResult:
     """One check's verdict. `earned` and `points` are in the stage's points; `seconds` is wall time."""

@@ -24,7 +24,7 @@ from typing import Any
 from roadmap.course import Course, Stage, Task
 from roadmap.course.strip import find_regions
 from roadmap.grading.session import Grader
-from roadmap.grading.verdict import State
+from roadmap.grading.verdict import State, Stop
 from tests import bank
 from tests.benchmarks import record
 
@@ -219,7 +219,7 @@ def main() -> int:
     with Grader(course, stage) as grader, ThreadPoolExecutor(2) as pool:
 
         def grade(mutant: Mutant) -> tuple[Mutant, list[State], str]:
-            report = bank.grade_source(grader, course, mutant.task, mutant.module, mutant.source, stop=True)
+            report = bank.grade_source(grader, course, mutant.task, mutant.module, mutant.source, stop_at=Stop.CAUGHT)
             errors = [check.message for check in report.checks if check.state is State.GRADER_ERROR]
             return mutant, [check.state for check in report.checks], errors[0] if errors else ""
 

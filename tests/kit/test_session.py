@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roadmap.grading.session import Event, Grader
-from roadmap.grading.verdict import CheckResult, Report, State
+from roadmap.grading.verdict import CheckResult, Report, State, Stop
 from tests.attacks import small
 
 CHECKS = '''
@@ -193,9 +193,18 @@ def test_a_check_waits_for_what_it_needs(grader: Grader, tmp_path: Path) -> None
 
 def test_stopping_at_the_first_failure(grader: Grader, tmp_path: Path) -> None:
     """What was not run is left out."""
-    report = grade(grader, tmp_path, "def total(n): return 0", tasks=["1.1"], stop_at_first=True)
+    report = grade(grader, tmp_path, "def total(n): return 0", tasks=["1.1"], stop_at=Stop.CAUGHT)
     assert [check.state for check in report.checks].count(State.FAILED) == 1
     assert all(check.state in (State.FAILED, State.PASSED) for check in report.checks)
+
+
+def test_stopping_at_the_first_named_mistake(grader: Grader, tmp_path: Path) -> None:
+    """A failure without a name does not end the run, one with a name does."""
+    unnamed = grade(grader, tmp_path / "1", "def total(n): return 0", tasks=["1.1"], stop_at=Stop.NAMED)
+    assert len(unnamed.checks) == len(grade(grader, tmp_path / "2", RIGHT, tasks=["1.1"]).checks)
+    named = grade(grader, tmp_path / "3", "def total(n): return sum(n[:-1])", tasks=["1.1"], stop_at=Stop.NAMED)
+    assert len(named.checks) < len(unnamed.checks)
+    assert named.checks[-1].mistake == "total-leaves-out-the-last"
 
 
 def test_events_come_in_order(grader: Grader, tmp_path: Path) -> None:

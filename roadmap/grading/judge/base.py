@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from .. import wire
 from ..errors import WireError
 from ..reaping import reap
+from ..verdict import Stop
 from . import models as judge_models
 
 
@@ -139,7 +140,7 @@ def run_checks(job: dict[str, Any], channel: socket.socket | None, emit: Any) ->
         lambda folder: run,
         tasks=job["tasks"],
         emit=lambda kind, value: emit(kind, [vars(v) for v in value] if isinstance(value, list) else vars(value)),
-        stop_at_first=job["stop_at_first"],
+        stop_at=job["stop_at"] and Stop(job["stop_at"]),
     )
     arguments = ["-c", str(Path(__file__).with_name("pytest.ini")), "--rootdir", str(root), *job["files"]]
     try:

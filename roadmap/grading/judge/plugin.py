@@ -18,7 +18,7 @@ from ...course.syllabus import Stage
 from ..check import CheckSpec, spec_of
 from ..errors import CandidateDied, CheckFailed, LearnerError, OutOfMemory, TimedOut
 from ..text import harmless
-from ..verdict import CheckResult, State, share_points
+from ..verdict import CheckResult, State, Stop, share_points
 from .learner import Desk, Learner
 from .models import Models
 
@@ -60,12 +60,12 @@ class CheckPlugin:
         *,
         tasks: Iterable[str] | None = None,
         emit: Callable[[str, Any], None] = lambda kind, value: None,
-        stop_at_first: bool = False,
+        stop_at: Stop | None = None,
     ):
         self._run_of = run_of
         self._tasks = None if tasks is None else set(tasks)
         self._emit = emit
-        self._stop_at_first = stop_at_first
+        self._stop_at = stop_at
         self._states: dict[tuple[str, str], State] = {}  # (file, function) -> state, for `needs`
         self.results: list[CheckResult] = []
 
@@ -120,8 +120,9 @@ class CheckPlugin:
         result.earned = result.points if result.state is State.PASSED else 0.0
         self._states[_key(item)] = result.state
         self._emit("finished", result)
-        if self._stop_at_first and result.state not in (State.PASSED, State.BLOCKED):
-            item.session.shouldstop = "stopped at the first check that did not pass"
+        caught = result.state not in (State.PASSED, State.BLOCKED)
+        if caught and (self._stop_at is Stop.CAUGHT or (self._stop_at is Stop.NAMED and result.mistake)):
+            item.session.shouldstop = f"stopped at the first check that {self._stop_at} something"
         return True
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
