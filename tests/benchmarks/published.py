@@ -1,6 +1,7 @@
 """The published table: how the grader does on planted bugs, alternative right answers and attacks.
 
 python -m tests.benchmarks.published              # runs all three; writes results/published.json and README's table
+python -m tests.benchmarks.published --junit FILE # takes the bank from a test run, which graded every entry of it
 python -m tests.benchmarks.published --readme     # only writes README's table again from the stored results
 """
 
@@ -15,6 +16,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from roadmap.course import Course, Stage
 from roadmap.grading.session import Grader
@@ -25,21 +27,39 @@ BEGIN = "<!-- published: begin, written by python -m tests.benchmarks.published 
 END = "<!-- published: end -->"
 
 
-def bank_results(course: Course, stage: Stage) -> dict[str, Any]:
+Problems = dict[str, str | None]  # what the grader failed to do about each entry of the bank, by its name
+
+
+def graded(course: Course, stage: Stage) -> Problems:
     """Grade every bug and every alternative of a stage, two at a time."""
-    bugs, alternatives = list(bank.bugs(course, stage)), list(bank.alternatives(course, stage))
+
+    def problem_with(entry: bank.Bug | bank.Alternative) -> str | None:
+        if isinstance(entry, bank.Bug):
+            return bank.problem_with_bug(entry, bank.grade_bug(grader, course, entry))
+        return bank.problem_with_alternative(bank.grade_source(grader, course, entry.task, entry.module, entry.source))
+
+    entries = [*bank.bugs(course, stage), *bank.alternatives(course, stage)]
     with Grader(course, stage) as grader, ThreadPoolExecutor(2) as pool:
+        return dict(zip((entry.name for entry in entries), pool.map(problem_with, entries), strict=True))
 
-        def of_bug(bug: bank.Bug) -> str | None:
-            return bank.problem_with_bug(bug, bank.grade_bug(grader, course, bug))
 
-        def of_alternative(entry: bank.Alternative) -> str | None:
-            return bank.problem_with_alternative(
-                bank.grade_source(grader, course, entry.task, entry.module, entry.source)
-            )
+def tested(junit: Path) -> Problems:
+    """What a test run that wrote this JUnit file found: `tests/test_bank.py` is a test for each entry."""
+    problems: Problems = {}
+    for case in ElementTree.parse(junit).iter("testcase"):
+        function, _, name = case.attrib["name"].removesuffix("]").partition("[")
+        if function in ("test_planted_bug_is_caught_and_named", "test_another_right_answer_is_accepted"):
+            failure = next((found for kind in ("failure", "error") for found in case.iter(kind)), None)
+            words = "" if failure is None else failure.attrib.get("message", "") or "it failed"
+            problems[name] = words.removeprefix("AssertionError: ").partition("\nassert ")[0] or None
+    return problems
 
-        bug_problems = dict(zip((b.name for b in bugs), pool.map(of_bug, bugs), strict=True))
-        other_problems = dict(zip((a.name for a in alternatives), pool.map(of_alternative, alternatives), strict=True))
+
+def bank_results(course: Course, stage: Stage, problems: Problems) -> dict[str, Any]:
+    """The rows of a stage. Raises KeyError where an entry of the bank was not tried."""
+    bugs, alternatives = list(bank.bugs(course, stage)), list(bank.alternatives(course, stage))
+    bug_problems = {bug.name: problems[bug.name] for bug in bugs}
+    other_problems = {entry.name: problems[entry.name] for entry in alternatives}
     survived = [name for name, problem in bug_problems.items() if problem and problem.startswith("survived")]
     slugged = [bug.name for bug in bugs if bug.mistake]
     return {
@@ -135,16 +155,18 @@ def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--junit", type=Path)
     options = parser.parse_args()
     course = Course.load(bank.ROOT)
     stages = [stage for stage in course.stages if stage.tasks]
     problems: dict[str, str] = {}
     if not options.readme:
-        banks = {stage.name: bank_results(course, stage) for stage in stages}
+        found = tested(options.junit) if options.junit else None
+        banks = {stage.name: bank_results(course, stage, found or graded(course, stage)) for stage in stages}
         attacks = attack_results()
         record.write("published", {"banks": banks, "attacks": attacks})
-        for found in (*banks.values(), attacks):
-            problems |= found["problems"]
+        for rows in (*banks.values(), attacks):
+            problems |= rows["problems"]
         for name, problem in problems.items():
             print(f"{name}: {problem}")
     text = table([stage for stage in stages if stage.complete])
