@@ -2,6 +2,7 @@
 
 python -m tests.bank --task 1.3            # bugs and alternatives of one task
 python -m tests.bank --json FILE           # all of them, with a result file
+python -m tests.bank --caught-by FILE      # which check catches each bug, from a test run's JUnit file
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import json
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 from roadmap.course import Course, Stage
 from roadmap.grading.session import Grader
 from roadmap.grading.verdict import Report, State, Stop
 
 ROOT = Path(__file__).resolve().parents[1]
+CAUGHT_BY = "caught_by"  # the property of a test, and the key in a file
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Bug:
     function: str
     mistake: str | None
     source: str  # of the whole module, with the bug in it
+    caught_by: str | None = None  # the check that caught it when the whole bank was last run: it goes first
 
     @property
     def module(self) -> str:
@@ -57,6 +61,7 @@ class BankError(Exception):
 
 def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
     """Every planted bug of a stage, applied to the reference."""
+    catchers = caught_by(stage)
     for task in stage.tasks:
         path = ROOT / "tests" / "bugs" / stage.name / f"{task.id}.toml"
         if not path.exists():
@@ -74,7 +79,33 @@ def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
                 source = reference.replace(entry["find"], entry["replace"])
             if ast.dump(ast.parse(source)) == ast.dump(ast.parse(reference)):
                 raise BankError(f"{name}: changes nothing")
-            yield Bug(name, stage.name, task.id, entry["function"], entry.get("mistake"), source)
+            yield Bug(name, stage.name, task.id, entry["function"], entry.get("mistake"), source, catchers.get(name))
+
+
+def _caught_by_path(stage: Stage) -> Path:
+    return ROOT / "tests" / "bugs" / stage.name / "caught_by.json"
+
+
+def caught_by(stage: Stage) -> dict[str, str]:
+    """Which check caught each bug of a stage. It only saves time: where it is wrong, the other checks run, too."""
+    path = _caught_by_path(stage)
+    return dict(json.loads(path.read_text(encoding="utf-8"))["caught_by"]) if path.exists() else {}
+
+
+def write_caught_by(course: Course, junit: Path) -> None:
+    """Renew the stages' `caught_by.json` from a test run's JUnit file."""
+    found = {
+        case.attrib["name"].partition("[")[2].removesuffix("]"): entry.attrib["value"]
+        for case in ElementTree.parse(junit).iter("testcase")
+        for entry in case.iter("property")
+        if entry.attrib["name"] == CAUGHT_BY
+    }
+    for stage in course.stages:
+        known = caught_by(stage) | found
+        rows = {bug.name: known[bug.name] for bug in bugs(course, stage) if bug.name in known}
+        if rows:
+            data = {"written by": "python -m tests.bank --caught-by", CAUGHT_BY: rows}
+            _caught_by_path(stage).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 def alternatives(course: Course, stage: Stage) -> Iterator[Alternative]:
@@ -156,7 +187,14 @@ def _define(body: list[ast.stmt], node: ast.FunctionDef | ast.ClassDef) -> None:
 
 
 def grade_source(
-    grader: Grader, course: Course, task: str, module: str, source: str, *, stop_at: Stop | None = None
+    grader: Grader,
+    course: Course,
+    task: str,
+    module: str,
+    source: str,
+    *,
+    stop_at: Stop | None = None,
+    first: Iterable[str] = (),
 ) -> Report:
     """Grade one task on the reference with one module replaced."""
     with tempfile.TemporaryDirectory() as folder:
@@ -166,13 +204,20 @@ def grade_source(
             path = course.solutions / grader.stage.name / name
             package.joinpath(name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
         package.joinpath(f"{module}.py").write_text(source, encoding="utf-8")
-        return grader.check(Path(folder), tasks=[task], stop_at=stop_at)
+        return grader.check(Path(folder), tasks=[task], stop_at=stop_at, first=first)
 
 
 def grade_bug(grader: Grader, course: Course, bug: Bug) -> Report:
     """Grade a bug until it is caught or, where it is to be named, until a check names a mistake."""
     stop_at = Stop.NAMED if bug.mistake else Stop.CAUGHT
-    return grade_source(grader, course, bug.task, bug.module, bug.source, stop_at=stop_at)
+    first = [bug.caught_by] if bug.caught_by else []
+    return grade_source(grader, course, bug.task, bug.module, bug.source, stop_at=stop_at, first=first)
+
+
+def catcher(bug: Bug, report: Report) -> str | None:
+    """The check that caught a bug, by name where the bug has one."""
+    caught = (check for check in report.checks if check.state not in (State.PASSED, State.BLOCKED))
+    return next((check.id for check in caught if bug.mistake in (None, check.mistake)), None)
 
 
 def problem_with_bug(bug: Bug, report: Report) -> str | None:
@@ -205,8 +250,12 @@ def main() -> int:
     parser.add_argument("--task", action="append")
     parser.add_argument("--only", default="", help="names that contain this")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--caught-by", type=Path)
     options = parser.parse_args()
     course = Course.load(ROOT)
+    if options.caught_by:
+        write_caught_by(course, options.caught_by)
+        return 0
     stage = course.stage(options.stage)
     rows = []
     with Grader(course, stage) as grader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -61,8 +61,13 @@ def _is_entry(item: pytest.Item) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", BUGS, ids=lambda bug: bug.name)
-def test_planted_bug_is_caught_and_named(entry: Bug, gradings: Gradings) -> None:
-    problem = bank.problem_with_bug(entry, gradings.of(entry))
+def test_planted_bug_is_caught_and_named(
+    entry: Bug, gradings: Gradings, record_property: Callable[[str, object], None]
+) -> None:
+    report = gradings.of(entry)
+    if check := bank.catcher(entry, report):
+        record_property(bank.CAUGHT_BY, check)
+    problem = bank.problem_with_bug(entry, report)
     assert problem is None, problem
 
 

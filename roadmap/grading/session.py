@@ -168,12 +168,14 @@ class Grader:
         *,
         hidden: bool = False,
         stop_at: Stop | None = None,
+        first: Iterable[str] = (),
     ) -> Report:
         """Run the stage's checks, or those of `tasks`, against the package in `source`.
 
         `checks` are folders of further, hidden checks; `hidden` adds the stage's own. `stop_at` ends the run at the
-        first check that did not pass, or at the first that named a mistake; the report then ends there, too. Raises
-        SubmissionError when the submission cannot be read, GraderError when the grader fails before any verdict.
+        first check that did not pass, or at the first that named a mistake; the report then ends there, too. The
+        checks in `first`, by their ids, run before the others. Raises SubmissionError when the submission cannot be
+        read, GraderError when the grader fails before any verdict.
         """
         started = time.monotonic()
         seed = secrets.randbelow(2**32) if seed is None else seed
@@ -192,6 +194,7 @@ class Grader:
                 "shortcuts": shortcuts,
                 "hidden": [*hidden_folders, *([str(own_hidden)] if hidden and own_hidden.is_dir() else [])],
                 "stop_at": stop_at and stop_at.value,
+                "first": list(first),
                 "candidate": dataclasses.asdict(self._config()),
             }
             whole = stop_at is not None or bool(job["hidden"])  # a hidden check may belong to any task

@@ -207,6 +207,17 @@ def test_stopping_at_the_first_named_mistake(grader: Grader, tmp_path: Path) -> 
     assert named.checks[-1].mistake == "total-leaves-out-the-last"
 
 
+def test_chosen_checks_go_first_with_what_they_need(grader: Grader, tmp_path: Path) -> None:
+    """Nothing else changes: the others follow in their order."""
+    usual = [check.id for check in grade(grader, tmp_path / "1", RIGHT).checks]
+    last = "test_other.py::test_double_of_zero_is_zero"
+    events: list[Event] = []
+    grade(grader, tmp_path / "2", RIGHT, first=[last, "unknown"], stop_at=Stop.CAUGHT, on_event=events.append)
+    order = [event.check.id for event in events if event.kind == "started" and event.check]
+    assert order[:2] == ["test_other.py::test_double_doubles", last]
+    assert order[2:] == [name for name in usual if name not in order[:2]][: len(order) - 2]
+
+
 def test_events_come_in_order(grader: Grader, tmp_path: Path) -> None:
     """Collected once, then started and finished for each check."""
     events: list[Event] = []

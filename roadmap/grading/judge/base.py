@@ -141,6 +141,7 @@ def run_checks(job: dict[str, Any], channel: socket.socket | None, emit: Any) ->
         tasks=job["tasks"],
         emit=lambda kind, value: emit(kind, [vars(v) for v in value] if isinstance(value, list) else vars(value)),
         stop_at=job["stop_at"] and Stop(job["stop_at"]),
+        first=job["first"],
     )
     arguments = ["-c", str(Path(__file__).with_name("pytest.ini")), "--rootdir", str(root), *job["files"]]
     try:

@@ -61,11 +61,13 @@ class CheckPlugin:
         tasks: Iterable[str] | None = None,
         emit: Callable[[str, Any], None] = lambda kind, value: None,
         stop_at: Stop | None = None,
+        first: Iterable[str] = (),
     ):
         self._run_of = run_of
         self._tasks = None if tasks is None else set(tasks)
         self._emit = emit
         self._stop_at = stop_at
+        self._first = frozenset(first)
         self._states: dict[tuple[str, str], State] = {}  # (file, function) -> state, for `needs`
         self.results: list[CheckResult] = []
 
@@ -79,7 +81,15 @@ class CheckPlugin:
         if unknown:
             raise pytest.UsageError(f"a check names task {unknown[0]}, which stages/course.toml does not have")
         chosen = [(item, spec) for item, spec in graded if self._tasks is None or spec.task in self._tasks]
-        chosen.sort(key=lambda pair: (self._place(pair[0], pair[1].task), self._is_hidden(pair[0]), rank[pair[0]]))
+        first = self._with_needs(chosen)
+        chosen.sort(
+            key=lambda pair: (
+                _key(pair[0]) not in first,
+                self._place(pair[0], pair[1].task),
+                self._is_hidden(pair[0]),
+                rank[pair[0]],
+            )
+        )
         items[:] = [item for item, _ in chosen]
         by_task: dict[str, list[tuple[pytest.Item, CheckSpec]]] = {}
         for item, spec in chosen:
@@ -100,6 +110,18 @@ class CheckPlugin:
                 )
         self.results = [item.stash[_RESULT] for item in items]
         self._emit("collected", self.results)
+
+    def _with_needs(self, chosen: list[tuple[pytest.Item, CheckSpec]]) -> set[tuple[str, str]]:
+        """The checks that go first, and those that they wait for."""
+        needs = {_key(item): [(str(item.path), need) for need in spec.needs] for item, spec in chosen}
+        waiting = [_key(item) for item, _ in chosen if _node_name(item) in self._first]
+        found: set[tuple[str, str]] = set()
+        while waiting:
+            key = waiting.pop()
+            if key not in found:
+                found.add(key)
+                waiting += needs.get(key, ())
+        return found
 
     # --- one check ------------------------------------------------------------------------------------------------
 
