@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import json
 import sys
 import tempfile
@@ -36,7 +37,8 @@ class Bug:
     function: str
     mistake: str | None
     source: str  # of the whole module, with the bug in it
-    caught_by: str | None = None  # the check that caught it when the whole bank was last run: it goes first
+    digest: str = ""  # of all that its verdict rests on
+    caught_by: str | None = None  # the check that caught it, by name if it has one, when all of that was as it is now
 
     @property
     def module(self) -> str:
@@ -61,12 +63,13 @@ class BankError(Exception):
 
 def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
     """Every planted bug of a stage, applied to the reference."""
-    catchers = caught_by(stage)
+    catchers, rests_on = caught_by(stage), _rests_on(course, stage)
     for task in stage.tasks:
         path = ROOT / "tests" / "bugs" / stage.name / f"{task.id}.toml"
         if not path.exists():
             continue
         reference = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
+        unchanged = ast.dump(ast.parse(reference))
         for entry in tomllib.loads(path.read_text(encoding="utf-8"))["bug"]:
             name = f"{task.id}/{entry['name']}"
             if not entry["function"].startswith(f"{task.module}."):
@@ -77,35 +80,49 @@ def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
                 if reference.count(entry["find"]) != 1:
                     raise BankError(f"{name}: `find` occurs {reference.count(entry['find'])} times in the reference")
                 source = reference.replace(entry["find"], entry["replace"])
-            if ast.dump(ast.parse(source)) == ast.dump(ast.parse(reference)):
+            if ast.dump(ast.parse(source)) == unchanged:
                 raise BankError(f"{name}: changes nothing")
-            yield Bug(name, stage.name, task.id, entry["function"], entry.get("mistake"), source, catchers.get(name))
+            mistake = entry.get("mistake")
+            digest = hashlib.sha256(f"{rests_on}\n{mistake}\n{source}".encode()).hexdigest()[:16]
+            known = catchers.get(name, {})
+            check = known.get("check") if known.get("digest") == digest else None
+            yield Bug(name, stage.name, task.id, entry["function"], mistake, source, digest, check)
+
+
+def _rests_on(course: Course, stage: Stage) -> str:
+    """A digest of the stage's checks, of its reference and of the grader."""
+    total = hashlib.sha256()
+    for folder in (course.checks(stage), course.solutions / stage.name, ROOT / "roadmap" / "grading"):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".ini")):
+            total.update(f"{path.relative_to(ROOT)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
 
 
 def _caught_by_path(stage: Stage) -> Path:
     return ROOT / "tests" / "bugs" / stage.name / "caught_by.json"
 
 
-def caught_by(stage: Stage) -> dict[str, str]:
-    """Which check caught each bug of a stage. It only saves time: where it is wrong, the other checks run, too."""
+def caught_by(stage: Stage) -> dict[str, dict[str, str]]:
+    """Which check of a stage caught each bug, with the digest of what that rested on, from a run in the usual order."""
     path = _caught_by_path(stage)
-    return dict(json.loads(path.read_text(encoding="utf-8"))["caught_by"]) if path.exists() else {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))[CAUGHT_BY]) if path.exists() else {}
 
 
 def write_caught_by(course: Course, junit: Path) -> None:
-    """Renew the stages' `caught_by.json` from a test run's JUnit file."""
-    found = {
-        case.attrib["name"].partition("[")[2].removesuffix("]"): entry.attrib["value"]
-        for case in ElementTree.parse(junit).iter("testcase")
-        for entry in case.iter("property")
-        if entry.attrib["name"] == CAUGHT_BY
-    }
+    """Renew the stages' `caught_by.json` from a test run's JUnit file: it tells of the bugs without a valid row."""
+    found = {}
+    for case in ElementTree.parse(junit).iter("testcase"):
+        for entry in case.iter("property"):
+            if entry.attrib["name"] == CAUGHT_BY:
+                digest, check = entry.attrib["value"].split(" ", 1)
+                found[case.attrib["name"].partition("[")[2].removesuffix("]")] = {"check": check, "digest": digest}
     for stage in course.stages:
         known = caught_by(stage) | found
         rows = {bug.name: known[bug.name] for bug in bugs(course, stage) if bug.name in known}
         if rows:
-            data = {"written by": "python -m tests.bank --caught-by", CAUGHT_BY: rows}
-            _caught_by_path(stage).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
+            text = f'{{"written by": "python -m tests.bank --caught-by", "{CAUGHT_BY}": {{\n{lines}\n}}}}\n'
+            _caught_by_path(stage).write_text(text, encoding="utf-8")
 
 
 def alternatives(course: Course, stage: Stage) -> Iterator[Alternative]:
@@ -208,7 +225,11 @@ def grade_source(
 
 
 def grade_bug(grader: Grader, course: Course, bug: Bug) -> Report:
-    """Grade a bug until it is caught or, where it is to be named, until a check names a mistake."""
+    """Grade a bug until it is caught or, where it is to be named, until a check names a mistake.
+
+    The check that is known to catch it goes first: that nothing names another mistake before was seen when all else was
+    as it is now, and the digest says that it is.
+    """
     stop_at = Stop.NAMED if bug.mistake else Stop.CAUGHT
     first = [bug.caught_by] if bug.caught_by else []
     return grade_source(grader, course, bug.task, bug.module, bug.source, stop_at=stop_at, first=first)
