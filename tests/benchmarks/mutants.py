@@ -237,7 +237,7 @@ def main() -> int:
     unexplained = [m.key for m in survivors if m.key not in explained]
     print(f"{killed} of {len(chosen)} killed ({killed / len(chosen):.1%}); {len(unexplained)} survivors unexplained")
     # Each task's row is replaced by its newest run; the totals are of all rows.
-    tasks = record.read(name)["tasks"] if (record.RESULTS / f"{name}.json").exists() else {}
+    tasks = record.read(name)["tasks"] if record.exists(name) else {}
     for task in dict.fromkeys(m.task for m in chosen):
         left = [m.key for m in survivors if m.task == task]
         total = sum(m.task == task for m in chosen)

@@ -90,6 +90,11 @@ def attack_results() -> dict[str, Any]:
     }
 
 
+def measured(stage: Stage) -> bool:
+    """Whether every benchmark of the stage has left its result."""
+    return all(record.exists(f"{name}_stage{stage.number}") for name in ("mutants", "regrade", "performance"))
+
+
 def rows_of(stage: Stage) -> list[tuple[str, str]]:
     """What was measured of a stage, as names and values."""
     published, number = record.read("published"), stage.number
@@ -169,7 +174,7 @@ def main() -> int:
             problems |= rows["problems"]
         for name, problem in problems.items():
             print(f"{name}: {problem}")
-    text = table([stage for stage in stages if stage.complete])
+    text = table([stage for stage in stages if stage.complete and measured(stage)])
     write_readme(text)
     print(text)
     return 1 if problems else 0

@@ -40,6 +40,11 @@ def read(name: str) -> dict[str, Any]:
     return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
 
 
+def exists(name: str) -> bool:
+    """Whether `results/<name>.json` is there."""
+    return (RESULTS / f"{name}.json").exists()
+
+
 class _NoSpec:
     name = "?"
 
