@@ -90,10 +90,10 @@ def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
 
 
 def _rests_on(course: Course, stage: Stage) -> str:
-    """A digest of the stage's checks, of its reference and of the grader."""
-    total = hashlib.sha256()
-    for folder in (course.checks(stage), course.solutions / stage.name, ROOT / "roadmap" / "grading"):
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".ini")):
+    """A digest of the stage's checks, its reference, its entry in the syllabus, the kit and the pinned libraries."""
+    total = hashlib.sha256(repr(stage).encode() + (ROOT / "constraints.txt").read_bytes())
+    for folder in (course.checks(stage), course.solutions / stage.name, ROOT / "roadmap"):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".ini", ".pem")):
             total.update(f"{path.relative_to(ROOT)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
@@ -108,14 +108,21 @@ def caught_by(stage: Stage) -> dict[str, dict[str, str]]:
     return dict(json.loads(path.read_text(encoding="utf-8"))[CAUGHT_BY]) if path.exists() else {}
 
 
+def cases(junit: Path) -> Iterator[tuple[str, str, ElementTree.Element]]:
+    """The tests in a JUnit file: the function, the parameters between the brackets, and the element itself."""
+    for case in ElementTree.parse(junit).iter("testcase"):
+        function, _, parameters = case.attrib["name"].removesuffix("]").partition("[")
+        yield function, parameters, case
+
+
 def write_caught_by(course: Course, junit: Path) -> None:
     """Renew the stages' `caught_by.json` from a test run's JUnit file: it tells of the bugs without a valid row."""
     found = {}
-    for case in ElementTree.parse(junit).iter("testcase"):
+    for _, name, case in cases(junit):
         for entry in case.iter("property"):
             if entry.attrib["name"] == CAUGHT_BY:
                 digest, check = entry.attrib["value"].split(" ", 1)
-                found[case.attrib["name"].partition("[")[2].removesuffix("]")] = {"check": check, "digest": digest}
+                found[name] = {"check": check, "digest": digest}
     for stage in course.stages:
         known = caught_by(stage) | found
         rows = {bug.name: known[bug.name] for bug in bugs(course, stage) if bug.name in known}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from roadmap.course.parsing import parse
 from roadmap.course.syllabus import Stage, Task
+
+Node = TypeVar("Node", bound=Hashable)
 
 SIZE_LIMIT = 4 * 1024 * 1024  # larger files are no source that anybody wrote
 
@@ -23,9 +26,9 @@ def imports_of(package: Path, files: Iterable[str]) -> dict[str, frozenset[str]]
     return {module: _imported(package, module) & modules for module in modules}
 
 
-def rests_on(module: str, imports: Mapping[str, Set[str]]) -> set[str]:
-    """`module` and all that it imports, directly or not."""
-    found: set[str] = set()
+def rests_on(module: Node, imports: Mapping[Node, Iterable[Node]]) -> set[Node]:
+    """`module` and all that it imports, directly or not; the same for whatever else builds on one another."""
+    found: set[Node] = set()
     waiting = [module]
     while waiting:
         current = waiting.pop()

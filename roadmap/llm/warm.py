@@ -2,7 +2,8 @@
 
 The `anthropic` package completes its types when they are first needed and imports its HTTP stack with the first client:
 a fifth of a second, or more. A grader's base imports this module, so that the candidates forked from it need not each
-pay for that. No connection is made: a transport in memory answers.
+pay for that. No connection is made: a transport in memory answers. The answers are written out here, and not made by
+`messages.events`: that would load jsonschema, which a stage may keep from its candidates.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import anthropic
 import httpcore  # noqa: F401  httpx imports it with its first client
+import httpcore2  # noqa: F401  as httpx2 does
 import httpx2
 
 _MODEL = "warm"
@@ -56,8 +58,6 @@ def _answer(request: httpx2.Request) -> httpx2.Response:
 
 
 def _warm() -> None:
-    import httpcore2  # noqa: F401  as above
-
     transport = httpx2.MockTransport(_answer)
     with anthropic.Anthropic(
         base_url="http://127.0.0.1", api_key="none", http_client=anthropic.DefaultHttpxClient(transport=transport)

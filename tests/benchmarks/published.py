@@ -16,7 +16,6 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from roadmap.course import Course, Stage
 from roadmap.grading.session import Grader
@@ -46,8 +45,7 @@ def graded(course: Course, stage: Stage) -> Problems:
 def tested(junit: Path) -> Problems:
     """What a test run that wrote this JUnit file found: `tests/test_bank.py` is a test for each entry."""
     problems: Problems = {}
-    for case in ElementTree.parse(junit).iter("testcase"):
-        function, _, name = case.attrib["name"].removesuffix("]").partition("[")
+    for function, name, case in bank.cases(junit):
         if function in ("test_planted_bug_is_caught_and_named", "test_another_right_answer_is_accepted"):
             failure = next((found for kind in ("failure", "error") for found in case.iter(kind)), None)
             words = "" if failure is None else failure.attrib.get("message", "") or "it failed"
@@ -167,7 +165,10 @@ def main() -> int:
     problems: dict[str, str] = {}
     if not options.readme:
         found = tested(options.junit) if options.junit else None
-        banks = {stage.name: bank_results(course, stage, found or graded(course, stage)) for stage in stages}
+        banks = {
+            stage.name: bank_results(course, stage, graded(course, stage) if found is None else found)
+            for stage in stages
+        }
         attacks = attack_results()
         record.write("published", {"banks": banks, "attacks": attacks})
         for rows in (*banks.values(), attacks):

@@ -14,6 +14,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from ...course.catalogue import Mistake, read_mistakes
+from ...course.package import rests_on
 from ...course.syllabus import Stage
 from ..check import CheckSpec, spec_of
 from ..errors import CandidateDied, CheckFailed, LearnerError, OutOfMemory, TimedOut
@@ -114,14 +115,7 @@ class CheckPlugin:
     def _with_needs(self, chosen: list[tuple[pytest.Item, CheckSpec]]) -> set[tuple[str, str]]:
         """The checks that go first, and those that they wait for."""
         needs = {_key(item): [(str(item.path), need) for need in spec.needs] for item, spec in chosen}
-        waiting = [_key(item) for item, _ in chosen if _node_name(item) in self._first]
-        found: set[tuple[str, str]] = set()
-        while waiting:
-            key = waiting.pop()
-            if key not in found:
-                found.add(key)
-                waiting += needs.get(key, ())
-        return found
+        return {key for item, _ in chosen if _node_name(item) in self._first for key in rests_on(_key(item), needs)}
 
     # --- one check ------------------------------------------------------------------------------------------------
 
