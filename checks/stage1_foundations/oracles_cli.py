@@ -45,7 +45,8 @@ OPENINGS = ["Explain what a {} is:", "A {} is", "The history of the {} begins", 
 
 def script(rng: np.random.Generator, length: int) -> list[list[Any]]:
     """What a scripted model says: [token, text, log-probability] for each step."""
-    texts = ["once", *rng.choice(WORDS, size=length - 4), " naïve", '"\n', ""]
+    middle = rng.permutation(["\n", "\t", *rng.choice(WORDS, size=length - 6)])  # texts of white space in every script
+    texts = ["once", *middle, " naïve", '"\n', ""]
     ids = rng.integers(0, 50_000, size=length)
     logprobs = -rng.exponential(1.5, size=length)
     # Certain, and hopeless.
