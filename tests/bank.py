@@ -93,7 +93,9 @@ def _rests_on(course: Course, stage: Stage) -> str:
     """A digest of the stage's checks, its reference, its entry in the syllabus, the kit and the pinned libraries."""
     total = hashlib.sha256(repr(stage).encode() + (ROOT / "constraints.txt").read_bytes())
     for folder in (course.checks(stage), course.solutions / stage.name, ROOT / "roadmap"):
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".ini", ".pem")):
+        for path in sorted(
+            path for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".ini", ".pem", ".json")
+        ):
             total.update(f"{path.relative_to(ROOT)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 

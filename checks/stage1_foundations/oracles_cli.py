@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
+
+from checks.stage1_foundations.oracles_greedy import greedy
 
 WORDS = [
     "once",
@@ -70,20 +71,13 @@ def prompt(rng: np.random.Generator) -> str:
     return str(rng.choice(OPENINGS)).format(str(rng.choice(SUBJECTS)))
 
 
-def greedy(tokenizer: Any, model: Any, text: str, max_new_tokens: int) -> tuple[str, int, float]:
-    """The greedy continuation, its number of tokens, and by how much its closest decision was won (in logits)."""
-    ids = tokenizer(text, return_tensors="pt")["input_ids"]
-    ends = {tokenizer.convert_tokens_to_ids(name) for name in END_TOKENS}
-    start, closest, cache = ids.shape[1], math.inf, None
-    with torch.no_grad():
-        for _ in range(max_new_tokens):
-            answer = model(ids if cache is None else ids[:, -1:], past_key_values=cache, use_cache=True)
-            cache = answer.past_key_values
-            best, second = answer.logits[0, -1].topk(2).values.tolist()
-            closest = min(closest, best - second)
-            token = int(answer.logits[0, -1].argmax())
-            ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
-            if token in ends:
-                break
-    chosen = [token for token in ids[0, start:].tolist() if token not in ends]
-    return tokenizer.decode(chosen, clean_up_tokenization_spaces=False), len(chosen), closest
+def continuation(tokenizer: Any, model: Any, text: str, max_new_tokens: int, draft: str) -> tuple[str, int, float]:
+    """transformers' greedy continuation, its number of tokens, and by how much its closest decision was won (logits).
+
+    `draft` is what somebody says it is: whether that is so can be seen in one pass.
+    """
+    ends = [tokenizer.convert_tokens_to_ids(name) for name in END_TOKENS]
+    ids, guess = (tokenizer(part, add_special_tokens=False).input_ids for part in (text, draft))
+    found = greedy(model, ids, max_new_tokens, ends, guess)
+    chosen = [token for token in found.tokens if token not in ends]
+    return tokenizer.decode(chosen, clean_up_tokenization_spaces=False), len(chosen), found.margin

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from checks.stage1_foundations import oracles_greedy
 from checks.stage1_foundations.oracles_cache import Feed, Language, feeding, feeding_everything
 from roadmap.grading import expect
 
@@ -112,32 +113,20 @@ def texts(pieces: Sequence[bytes], stops: Sequence[str], *, stop_token_last: boo
 class TransformersGreedy:
     """What transformers' own greedy `generate` does with a prompt, and `step` answered with the logits that it saw.
 
-    tokens, logprobs: what it generated, the end token included. sizes: how many tokens each call of step fed.
+    tokens, logprobs: what it generates, the end token included. sizes: how many tokens each call of step fed.
     """
 
-    def __init__(self, model, prompt: Sequence[int], count: int, end: int):
+    def __init__(self, model, prompt: Sequence[int], count: int, end: int, draft: Sequence[int] = ()):
         self._model = model
         self._prompt = list(prompt)
         self._fed: list[int] = []
         self.sizes: list[int] = []
-        with torch.no_grad():
-            answer = model.generate(
-                torch.tensor([self._prompt]),
-                attention_mask=torch.ones((1, len(prompt)), dtype=torch.long),
-                max_new_tokens=count,
-                do_sample=False,
-                eos_token_id=end,
-                pad_token_id=end,
-                return_dict_in_generate=True,
-                output_logits=True,
-            )
-        self.tokens: list[int] = answer.sequences[0, len(prompt) :].tolist()
-        self._logits = answer.logits
-        rows = [row[0].double().log_softmax(dim=-1) for row in answer.logits]
+        self.tokens, self._logits = oracles_greedy.greedy(model, prompt, count, [end], draft)
+        rows = self._logits[len(prompt) - 1 :].double().log_softmax(dim=-1)
         self.logprobs = [float(row[token]) for row, token in zip(rows, self.tokens, strict=True)]
 
     def __call__(self, ids, past) -> torch.Tensor:
-        """Logits (len(ids), vocab): from the record for a token that generate fed too, computed for anything else."""
+        """Logits (len(ids), vocab): from the record for what generate fed too, computed for anything else."""
         expect.type(ids, list, what="the ids that step was called with")
         expect.type(past, int, what="the past that step was called with")
         if not ids or not all(type(token) is int and 0 <= token < self._model.config.vocab_size for token in ids):
@@ -146,8 +135,7 @@ class TransformersGreedy:
             raise ValueError(f"step was called with past = {past}, but {len(self._fed)} tokens had been fed")
         self._fed = self._fed[:past] + ids
         self.sizes.append(len(ids))
-        new = len(self._fed) - len(self._prompt)
-        if len(ids) == 1 and 0 < new < len(self._logits) and self._fed == self._prompt + self.tokens[:new]:
-            return self._logits[new]
+        if self._fed == [*self._prompt, *self.tokens[:-1]][: len(self._fed)]:
+            return self._logits[past : len(self._fed)].clone()
         with torch.no_grad():
             return self._model(torch.tensor([self._fed])).logits[0, past:].clone()

@@ -68,7 +68,7 @@ def test_causal_mask_lets_a_token_see_itself_and_what_came_before(learner, rng):
     task="1.3",
     weight=1,
     lesson="07_attention#masks",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "With a cache the queries are the last tokens of the text, and the keys are all of them.",
         "Query i is token (keys - queries) + i. The last row of the mask is all True.",
@@ -90,7 +90,7 @@ def test_causal_mask_puts_the_last_query_at_the_last_key(learner, rng):
     task="1.3",
     weight=1,
     lesson="07_attention#masks",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "For each sequence, which positions hold real tokens? Compare positions with lengths.",
         "Positions 0 to length - 1 against a column of lengths; then two dimensions of size one in the middle.",
@@ -121,7 +121,7 @@ def test_padding_mask_marks_real_tokens(learner, rng):
     task="1.3",
     weight=3,
     lesson="07_attention#one-query-by-hand",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Scores are dot products of queries with keys; the softmax turns each query's scores into weights.",
         "q @ k.transpose(-2, -1), divided by sqrt(d), softmax over the last dimension, times v.",
@@ -152,7 +152,7 @@ def test_attention_is_a_weighted_mean_of_values(learner, rng):
     task="1.3",
     weight=2,
     lesson="07_attention#masks",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "A forbidden key must get weight zero, and the weights of the others must still add up to 1.",
         "Where the bool mask is False, put -inf into the scores before the softmax. A small mask broadcasts by itself.",
@@ -181,7 +181,7 @@ def test_attention_obeys_a_bool_mask(learner, rng):
     task="1.3",
     weight=1,
     lesson="07_attention#masks",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "A float mask is a bias: it can weaken or strengthen a key, and -inf forbids it. ALiBi is one.",
         "Ask the mask's dtype. A float mask is added to the scores, after they were divided by sqrt(d).",
@@ -214,7 +214,7 @@ def test_attention_adds_a_float_mask(learner, rng):
     task="1.3",
     weight=1,
     lesson="07_attention#one-query-by-hand",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "exp(89) is already too large for float32. What does the softmax not change under?",
         "Subtracting each row's maximum from its scores changes no weight and keeps exp below 1.",
@@ -247,7 +247,7 @@ def test_attention_is_stable_for_large_scores(learner, rng):
     task="1.3",
     weight=2,
     lesson="07_attention#masks",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "What is the softmax of a row in which every score is -inf, and what should a query that sees nothing return?",
         "Find the rows without an allowed key. Give them finite scores before the softmax and zero weights after it.",
@@ -290,7 +290,7 @@ def test_a_query_that_sees_nothing_gets_zeros(learner, rng):
     task="1.3",
     weight=1,
     lesson="07_attention#heads",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Every token's vector is cut into runs of d neighbouring features, one run a head.",
         "View the last dimension as (heads, d), then swap length and heads. A plain reshape mixes the tokens.",
@@ -320,7 +320,7 @@ def test_split_heads_gives_each_head_a_run_of_features(learner, rng):
     task="1.3",
     weight=1,
     lesson="07_attention#heads",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Undo split_heads step by step, in reverse: what was its last step?",
         "Swap heads and length back first; only then are the heads of one token neighbours that can be joined.",
@@ -345,7 +345,7 @@ def test_merge_heads_puts_them_back_side_by_side(learner, rng):
     task="1.3",
     weight=3,
     lesson="07_attention#heads",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "SmolLM2 has 9 query heads and 3 key/value heads: query heads 0, 1, 2 read key/value head 0, and so on.",
         "Repeat each key/value head heads // kv_heads times in a row (repeat_interleave), then attend as before.",
@@ -381,7 +381,7 @@ def test_neighbouring_query_heads_share_a_key_value_head(learner, rng):
     task="1.3",
     weight=1,
     lesson="07_attention#heads",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "One mask may serve all heads, or each query head may have its own.",
         "A mask of shape (heads, queries, keys) has a slice a query head: hand it on when k and v have as many heads.",

@@ -69,7 +69,7 @@ def weightless(attention: oracles.Attention) -> dict:
     task="1.7",
     weight=2,
     lesson=KV_CACHE,
-    seconds=0.03,
+    seconds=0.08,
     hints=[
         "What does attention in one layer need from the cache, after a new position was added?",
         "Join the layer's old and new tensors along the positions, dim=-2; keep the result for that layer, return it.",
@@ -105,7 +105,7 @@ def test_append_returns_all_that_a_layer_holds(learner, rng):
     task="1.7",
     weight=2,
     lesson=KV_CACHE,
-    seconds=0.03,
+    seconds=0.02,
     needs=["test_append_returns_all_that_a_layer_holds"],
     hints=[
         "Which positions should be left after truncate(2), and in which layers?",
@@ -173,7 +173,7 @@ def test_truncate_forgets_what_comes_after(learner, rng):
     task="1.7",
     weight=2,
     lesson=KV_CACHE,
-    seconds=0.1,
+    seconds=0.03,
     needs=["test_truncate_forgets_what_comes_after"],
     hints=[
         "What should the cache hold when the call begins, and what should it hold when it ends?",
@@ -217,7 +217,7 @@ def test_a_cached_model_gives_the_logits_of_the_full_sequence(learner, rng):
     task="1.7",
     weight=2,
     lesson=KV_CACHE,
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "How many tokens does the model see in a call with one id and a past of 100?",
         "Make the cache once, in __init__, and feed nothing but `ids`, in one call of the model.",
@@ -242,7 +242,7 @@ def test_a_cached_model_feeds_only_the_new_ids(learner, rng):
     task="1.7",
     weight=1,
     lesson=KV_CACHE,
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_a_cached_model_gives_the_logits_of_the_full_sequence"],
     hints=[
         "What is wrong with a past of 6 when the cache holds 5 positions?",
@@ -300,7 +300,7 @@ def test_greedy_takes_the_most_likely_token(learner, rng):
     task="1.7",
     weight=2,
     lesson=KV_CACHE,
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "How many tokens need to be fed for the second new token, when the cache holds all the others?",
         "Keep ids and past in variables: after a call, past += len(ids) and ids = [the new token]. Stop before feeding "
@@ -336,7 +336,7 @@ def test_greedy_feeds_one_token_a_step(learner, rng):
     task="1.7",
     weight=2,
     lesson=KV_CACHE,
-    seconds=0.2,
+    seconds=0.04,
     needs=[
         "test_a_cached_model_gives_the_logits_of_the_full_sequence",
         "test_a_cached_model_feeds_only_the_new_ids",

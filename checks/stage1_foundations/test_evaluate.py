@@ -62,7 +62,7 @@ def test_cross_entropy_is_the_mean_surprise(learner, rng):
 @check(
     task="1.9",
     lesson="02_mathematics#cross-entropy",
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_cross_entropy_is_the_mean_surprise"],
     hints=[
         "What should an ignored position add to the sum, and what to the number that you divide by?",
@@ -102,7 +102,7 @@ def test_cross_entropy_leaves_ignored_positions_out(learner, rng):
 @check(
     task="1.9",
     lesson="02_mathematics#cross-entropy",
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_cross_entropy_is_the_mean_surprise"],
     hints=[
         "What is exp(10000) in float32? And what is left of 3.14159 in bfloat16?",
@@ -157,7 +157,7 @@ def not_finite(got):
 @check(
     task="1.9",
     lesson="02_mathematics#autograd",
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_cross_entropy_is_the_mean_surprise"],
     hints=[
         "The loss must stay connected to the logits: no `.item()`, no NumPy, no changing of what was passed in.",
@@ -197,7 +197,7 @@ def test_cross_entropy_has_a_gradient_and_refuses_nonsense(learner, rng):
     task="1.9",
     weight=2,
     lesson="08_positions#perplexity",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Which tokens has no earlier window scored yet? Only those are new.",
         "Keep `start` and `scored_from`; `end = min(start + window, n_tokens)`; stop once all tokens are scored.",
@@ -232,7 +232,7 @@ def test_windows_score_every_token_once(learner, rng):
     task="1.9",
     weight=2,
     lesson="08_positions#perplexity",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "Which row of the logits predicts the token at position t of the window?",
         "Add up the losses of all scored tokens over all windows, divide once by their number, then exp.",
@@ -273,7 +273,7 @@ def test_perplexity_of_a_long_text_weighs_every_token_the_same(learner, rng):
 @check(
     task="1.9",
     lesson="10_decoding#log-probabilities",
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_perplexity_of_a_long_text_weighs_every_token_the_same"],
     hints=[
         "What is the perplexity of a model that has no idea, and of one that is certain and wrong?",
@@ -348,7 +348,7 @@ def compare_adamw(learner, parameters, gradients, settings, lrs=None, *, what, s
     task="1.9",
     weight=2,
     lesson="03_learning#optimisers",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Work one number through by hand: after one step with no decay, by how much has the parameter moved?",
         "At t = 1 the corrected mean is g and the corrected square is g**2: the step is lr * g / (|g| + eps).",
@@ -417,7 +417,7 @@ def test_adamw_follows_pytorch_over_many_steps(learner, rng):
 @check(
     task="1.9",
     lesson="03_learning#training-loop",
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_adamw_makes_one_step"],
     hints=[
         "Which parts of a model get no gradient in a step? Think of an expert that no token was sent to.",
@@ -459,7 +459,7 @@ def bigram(rng, scale=1.0):
     task="1.9",
     weight=2,
     lesson="03_learning#training-loop",
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_cross_entropy_is_the_mean_surprise"],
     hints=[
         "Write down three tokens. Which does the model read, which must it predict, and which gradients are new?",
@@ -533,7 +533,7 @@ def test_train_step_predicts_the_next_token(learner, rng):
     task="1.9",
     weight=2,
     lesson="03_learning#training-loop",
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_train_step_predicts_the_next_token"],
     hints=[
         "The direction of the whole update must survive. What happens to it if each part is scaled by itself?",
@@ -580,7 +580,7 @@ def test_train_step_clips_the_norm_of_all_gradients(learner, rng):
     task="1.9",
     weight=2,
     lesson="10_decoding#pretraining",
-    seconds=0.7,
+    seconds=1.1,
     limit=10,
     needs=[
         "test_adamw_follows_pytorch_over_many_steps",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from checks.stage1_foundations import oracles_generate as oracles
+from checks.stage1_foundations import oracles_greedy
 from checks.stage1_foundations import oracles_sampling as statistics
 from checks.stage1_foundations import probes_generate as probes
 from roadmap.grading import check, expect
@@ -82,7 +83,7 @@ def cut_text(rng) -> tuple[list[str], str, str]:
     task="1.8",
     weight=1,
     lesson=STOPPING,
-    seconds=0.02,
+    seconds=0.06,
     hints=[
         "Which part of 'see the EN' might still become the stop string END, and which cannot?",
         "Find the first position from which the rest of the text is the beginning of a stop string (stop.startswith); "
@@ -110,7 +111,7 @@ def test_text_without_stop_strings_passes_at_once(learner, rng):
     task="1.8",
     weight=2,
     lesson=STOPPING,
-    seconds=0.03,
+    seconds=0.02,
     hints=[
         "A stop string may arrive in two pieces. What do you need to remember of the first when the second comes?",
         "Keep `held`; look for the stop strings in held + text; return what stands before the first that is complete.",
@@ -151,7 +152,7 @@ def test_a_stop_string_ends_the_text_in_front_of_it(learner, rng):
     task="1.8",
     weight=1,
     lesson=STOPPING,
-    seconds=0.03,
+    seconds=0.02,
     needs=["test_a_stop_string_ends_the_text_in_front_of_it"],
     hints=[
         "The stream ended with half a stop string. Should the reader see it?",
@@ -182,7 +183,7 @@ def test_flush_returns_what_was_held(learner, rng):
     task="1.8",
     weight=2,
     lesson=STOPPING,
-    seconds=0.2,
+    seconds=0.04,
     needs=["test_a_stop_string_ends_the_text_in_front_of_it", "test_flush_returns_what_was_held"],
     hints=[
         "What should happen for the stop string 'aab' and the text 'aaab'? And for 'ab' and 'xabc' in the text 'xabc'?",
@@ -223,7 +224,7 @@ def test_stop_strings_that_overlap(learner, rng):
     task="1.8",
     weight=2,
     lesson="10_decoding#greedy",
-    seconds=0.05,
+    seconds=0.03,
     hints=[
         "Which row of the logits scores the next token?",
         "In a loop of max_new_tokens rounds: logits = step(ids, past)[-1], token = next_token(...), yield Step(...).",
@@ -258,7 +259,7 @@ def test_generate_yields_the_most_likely_tokens(learner, rng):
     task="1.8",
     weight=2,
     lesson=STREAMING,
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "When the reader has the first token, what has the model been asked so far?",
         "generate is a generator function: yield inside the loop, feed only the last token with past = what was fed "
@@ -321,7 +322,7 @@ def test_generate_streams_one_step_a_token(learner, rng):
     task="1.8",
     weight=2,
     lesson="10_decoding#log-probabilities",
-    seconds=0.08,
+    seconds=0.03,
     needs=["test_generate_yields_the_most_likely_tokens"],
     hints=[
         "Whose log-probability is it: the model's, or that of the distribution you drew from?",
@@ -355,7 +356,7 @@ def test_logprobs_are_the_models_own(learner, rng):
     task="1.8",
     weight=2,
     lesson="10_decoding#temperature",
-    seconds=0.6,
+    seconds=0.3,
     hints=[
         "How many times is the generator seeded during one generation? What counts as a previous token?",
         "One torch.Generator().manual_seed(seed) before the loop; next_token gets the prompt and all new tokens.",
@@ -471,7 +472,7 @@ def run_script(
     task="1.8",
     weight=2,
     lesson=STOPPING,
-    seconds=0.05,
+    seconds=0.02,
     needs=["test_generate_yields_the_most_likely_tokens"],
     hints=[
         "What does the reader see of a stop token, and what does the caller?",
@@ -574,7 +575,7 @@ def test_stop_strings_across_tokens_end_the_stream(learner, rng):
     task="1.8",
     weight=2,
     lesson="10_decoding#greedy",
-    seconds=2.2,
+    seconds=0.8,
     limit=20,
     models=[SMOLLM2],
     needs=["test_generate_streams_one_step_a_token", "test_logprobs_are_the_models_own"],
@@ -585,17 +586,16 @@ def test_stop_strings_across_tokens_end_the_stream(learner, rng):
 )
 def test_greedy_equals_transformers_on_smollm2(learner, rng, models):
     """On SmolLM2 the greedy tokens are those of transformers' generate, for 40 tokens."""
-    count = 40
+    count = oracles_greedy.COUNT
     loaded = models[SMOLLM2]
-    thing = ["rainbow", "steam engine", "telescope", "honey bee", "lighthouse", "bicycle"][int(rng.integers(6))]
-    question = [{"role": "user", "content": f"Explain in detail how a {thing} works."}]
-    text = loaded.tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True)
-    prompt = loaded.tokenizer(text, add_special_tokens=False).input_ids
+    drafts = oracles_greedy.drafts()
+    thing = sorted(drafts)[int(rng.integers(len(drafts)))]
+    prompt = oracles_greedy.chat(loaded.tokenizer, thing)
     eos = loaded.tokenizer.eos_token_id
-    greedy = oracles.TransformersGreedy(loaded.model, prompt, count, eos)
+    greedy = oracles.TransformersGreedy(loaded.model, prompt, count, eos, drafts[thing])
     got = learner.run(probes.generated, step=greedy, prompt=prompt, max_new_tokens=count, stop_tokens=[eos])
     tokens, _, logprobs = expect_steps(got)
-    expect.equal(tokens, greedy.tokens, what=f"the tokens after {question[0]['content']!r}")
+    expect.equal(tokens, greedy.tokens, what=f"the tokens after {oracles_greedy.question(thing)!r}")
     expect.close(logprobs, greedy.logprobs, rtol=1e-3, atol=1e-3, what="the log-probabilities")
     sizes = [len(prompt)] + [1] * (len(greedy.tokens) - 1)
     expect.equal(greedy.sizes, sizes, what="how many tokens each call of step fed")

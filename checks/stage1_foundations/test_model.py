@@ -99,7 +99,7 @@ def test_rms_norm(learner, rng):
     task="1.5",
     weight=2,
     lesson="07_attention#the-block",
-    seconds=0.05,
+    seconds=0.03,
     hints=[
         "Two projections go up to the intermediate size; one passes through silu and gates the other.",
         "down_proj(silu(gate_proj(x)) * up_proj(x)).",
@@ -131,7 +131,7 @@ def test_swiglu(learner, rng):
     task="1.5",
     weight=3,
     lesson="07_attention#the-block",
-    seconds=0.1,
+    seconds=0.03,
     hints=[
         "Four projections around what tasks 1.3 and 1.4 made. Queries have more heads than keys and values.",
         "Project, split, turn q and k with apply_rope, grouped_attention with the mask, merge_heads, o_proj.",
@@ -173,7 +173,7 @@ def test_attention(learner, rng):
     task="1.5",
     weight=2,
     lesson="10_decoding#kv-cache",
-    seconds=0.1,
+    seconds=0.04,
     hints=[
         "The cache holds what later tokens will need again. What is the same for every later query?",
         "After apply_rope: k, v = cache.append(layer, k, v). Then attend to all the keys that came back.",
@@ -224,7 +224,7 @@ def test_attention_with_a_cache(learner, rng):
     task="1.5",
     weight=2,
     lesson="07_attention#the-block",
-    seconds=0.1,
+    seconds=0.04,
     hints=[
         "The residual stream runs through the block untouched; each half reads a normalised copy and adds to it.",
         "x = x + self_attn(input_layernorm(x), ...), then x + mlp(post_attention_layernorm(x)).",
@@ -362,7 +362,7 @@ def test_logits_with_a_cache(learner, rng):
     task="1.5",
     weight=2,
     lesson="09_inside_smollm2#weights",
-    seconds=0.5,
+    seconds=0.1,
     hints=[
         "Build the model from the config, put the tensors in by name, and switch to evaluation mode.",
         "Construct on the meta device and load_state_dict(weights, assign=True): no random numbers, no second copy.",
@@ -396,7 +396,7 @@ def test_from_weights_loads_a_state_dict(learner, rng):
     task="1.5",
     weight=1,
     lesson="09_inside_smollm2#weights",
-    seconds=0.5,
+    seconds=0.04,
     hints=[
         "A checkpoint of another model must be refused at once, not give nonsense later.",
         "Compare the names and shapes of the model's state_dict with those given; raise ValueError with the name.",
@@ -446,7 +446,7 @@ def test_from_weights_refuses_what_does_not_fit(learner, rng):
     weight=3,
     lesson="09_inside_smollm2#layer-by-layer",
     models=[SMOLLM2],
-    seconds=0.5,
+    seconds=0.9,
     limit=15,
     memory_mb=2048,
     hints=[

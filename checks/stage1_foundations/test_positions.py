@@ -69,7 +69,7 @@ def test_each_pair_turns_at_its_own_speed(learner, rng):
     task="1.4",
     weight=2,
     lesson="08_positions#rope",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "While generating, the one new token stands at position 37, say, and the table has one row.",
         "Row j belongs to positions[j], whatever its value: use the positions, do not count rows.",
@@ -105,7 +105,7 @@ def test_tables_follow_the_positions_they_are_given(learner, rng):
     task="1.4",
     weight=3,
     lesson="08_positions#rope",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Each pair is a point in the plane, turned by its angle: (a cos - b sin, b cos + a sin).",
         "x * cos plus its halves swapped, the new first half negated, * sin. chunk(2, dim=-1) and torch.cat do it.",
@@ -134,7 +134,7 @@ def test_rope_turns_the_halves_against_each_other(learner, rng):
     task="1.4",
     weight=1,
     lesson="08_positions#rope",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Turn two vectors by the same angle: their dot product stays as it was.",
         "If both functions are right alone, look at whether tables and rotation agree on which features make a pair.",
@@ -188,7 +188,7 @@ def test_slopes_are_a_geometric_series(learner, rng):
     task="1.4",
     weight=2,
     lesson="08_positions#alibi",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "For 12 heads the first 8 slopes are those of 8 heads. The other 4 come from the series for 16.",
         "The series for twice the power, every second one from the first: [::2], then as many as are missing.",
@@ -215,7 +215,7 @@ def test_slopes_for_other_numbers_of_heads(learner, rng):
     task="1.4",
     weight=3,
     lesson="08_positions#alibi",
-    seconds=0.05,
+    seconds=0.02,
     hints=[
         "Write the matrix of distances for 3 tokens: 0 on the diagonal, 1 and 2 to its left. What is to its right?",
         "Distances: a column of query positions (from keys - queries) minus a row of key positions, clamped at 0.",

@@ -85,7 +85,7 @@ def spread_min_p(rng, logits) -> float:
     task="1.6",
     weight=1,
     lesson="10_decoding#temperature",
-    seconds=0.02,
+    seconds=0.07,
     hints=[
         "What should happen to the gap between two logits when the temperature is 2?",
         "One division of the whole tensor is enough; guard it with `if not temperature > 0: raise ValueError(...)`.",
@@ -119,7 +119,7 @@ def test_temperature_divides_the_logits(learner, rng):
     task="1.6",
     weight=2,
     lesson="10_decoding#top-k",
-    seconds=0.03,
+    seconds=0.02,
     hints=[
         "Which value must a logit reach to be among the k highest of its row?",
         "torch.topk gives the k-th highest of every row; all below it becomes -inf. Mind a k above the vocabulary.",
@@ -154,7 +154,7 @@ def test_top_k_keeps_the_k_highest(learner, rng):
     task="1.6",
     weight=3,
     lesson="10_decoding#top-p",
-    seconds=0.03,
+    seconds=0.02,
     hints=[
         "Sort the probabilities from the highest down and add them up. What happens to the token that crosses p?",
         "Keep a token while the sum before it (cumulative sum minus its own probability) is below p, then bring the "
@@ -227,7 +227,7 @@ def test_top_p_at_its_edges(learner, rng):
     task="1.6",
     weight=2,
     lesson="10_decoding#min-p",
-    seconds=0.03,
+    seconds=0.02,
     hints=[
         "The threshold depends on the row's most probable token. How?",
         "Take the softmax, then compare with min_p * probabilities.amax(dim=-1, keepdim=True); keep what equals it.",
@@ -269,7 +269,7 @@ def test_min_p_scales_with_the_highest_probability(learner, rng):
     task="1.6",
     weight=2,
     lesson="10_decoding#repetition",
-    seconds=0.03,
+    seconds=0.02,
     hints=[
         "Does dividing -3 by 1.2 make a token less likely, or more?",
         "For each token of set(previous): divide its logit where it is above 0, multiply where it is below.",
@@ -391,7 +391,7 @@ def test_draws_follow_the_probabilities(learner, rng):
     task="1.6",
     weight=1,
     lesson="10_decoding#temperature",
-    seconds=0.05,
+    seconds=0.03,
     needs=["test_draws_follow_the_probabilities"],
     hints=[
         "Where does the randomness of your draw come from?",
@@ -426,7 +426,7 @@ def test_draws_are_repeated_by_their_seed(learner, rng):
     task="1.6",
     weight=2,
     lesson="10_decoding#greedy",
-    seconds=0.03,
+    seconds=0.02,
     needs=["test_repetition_penalty_moves_seen_tokens_down"],
     hints=[
         "Temperature 0 cannot be divided by. Which step of the order still comes before it?",

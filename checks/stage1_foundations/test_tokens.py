@@ -17,7 +17,7 @@ from roadmap.grading import check, expect
     task="1.1",
     weight=2,
     lesson="06_tokens#bpe-by-hand",
-    seconds=0.1,
+    seconds=0.05,
     hints=[
         "Join your pieces: do you get the text back, every space included?",
         "PATTERN matches every character once: PATTERN.findall(text) is the whole answer without special tokens.",
@@ -42,7 +42,7 @@ def test_pieces_keep_every_character(learner, rng):
     task="1.1",
     weight=2,
     lesson="06_tokens#special-tokens",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "Cut the text at the special tokens before the pattern sees it, and keep them in the result.",
         "regex.split with one group returns the separators too. Escape the tokens, and put the longest first.",
@@ -73,7 +73,7 @@ def test_special_tokens_stay_whole(learner, rng):
 @check(
     task="1.1",
     lesson="06_tokens#smollm2-dissected",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "What does the pattern do with white space before a number, and what if the number is not there any more?",
         "Split at every single number character first; run the pattern on each stretch between them.",
@@ -123,7 +123,7 @@ def _expect_trained(got, call, want, mistakes=None):
     task="1.1",
     weight=3,
     lesson="06_tokens#bpe-by-hand",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "Do the example of the docstring by hand: which pairs are there, and how often?",
         "Count zip(word, word[1:]) in every piece, times how often the piece occurs; merge; count again.",
@@ -149,7 +149,7 @@ def test_the_most_frequent_pair_is_merged(learner, rng):
     task="1.1",
     weight=2,
     lesson="06_tokens#bpe-by-hand",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "When two pairs are equally frequent, which one does the docstring name?",
         "Compare (-count, (left, right)) and take the smallest; left and right are bytes, not ids.",
@@ -184,7 +184,7 @@ def test_ties_go_to_the_smallest_pair(learner, rng):
     task="1.1",
     weight=2,
     lesson="06_tokens#special-tokens",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "A special token gets an id, and nothing else: it is not in the counts.",
         "Skip special pieces when counting; append their bytes to the vocabulary after the last merge.",
@@ -212,7 +212,7 @@ def test_special_tokens_take_no_part_in_training(learner, rng):
 @check(
     task="1.1",
     lesson="06_tokens#bpe-by-hand",
-    seconds=0.1,
+    seconds=0.04,
     hints=[
         "What is the smallest vocabulary that can hold all bytes and all special tokens?",
         "Raise ValueError below 256 + len(special_tokens). At exactly that size there are no merges.",
@@ -243,7 +243,7 @@ def test_the_vocabulary_has_the_size_asked_for(learner, rng):
         "After a merge, every pair that touches the new token has a new count. Compare yours with a full recount.",
     ],
     needs=["test_ties_go_to_the_smallest_pair"],
-    seconds=0.2,
+    seconds=0.04,
 )
 def test_training_on_any_text(learner, rng):
     """Training agrees with counting by hand on text of any script, merge for merge."""
@@ -335,7 +335,7 @@ def test_encode_merges_by_rank(learner, rng):
     task="1.2",
     weight=2,
     lesson="06_tokens#smollm2-dissected",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "Which function cuts text into the pieces that merges may not cross?",
         "Call pretokenize with the tokenizer's special tokens and its split_digits, and encode piece by piece.",
@@ -367,7 +367,7 @@ def test_encode_stays_inside_pieces(learner, rng):
     task="1.2",
     weight=2,
     lesson="06_tokens#special-tokens",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "A special token in the text is one id, whatever its bytes would merge to.",
         "pretokenize(text, self.special_tokens) keeps it whole; look such a piece up in self.special_tokens.",
@@ -407,7 +407,7 @@ def test_encode_never_splits_special_tokens(learner, rng):
     task="1.2",
     weight=2,
     lesson="06_tokens#bytes",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "How many tokens can one emoji be spread over?",
         'b"".join(...) over all ids, then one .decode("utf-8", errors="replace").',
@@ -452,7 +452,7 @@ def test_decode_joins_bytes_first(learner, rng):
 @check(
     task="1.2",
     lesson="06_tokens#languages",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "Encode, then decode: every character must come back, in any script.",
         "Bytes that no merge touches stay single tokens. If the vocabulary lacks one, raise ValueError.",
@@ -478,7 +478,7 @@ def test_round_trip_on_any_unicode(learner, rng):
     task="1.2",
     weight=3,
     lesson="06_tokens#bytes",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "A token may end in the middle of a character. What can be shown already, and what must wait?",
         "Find where the last character begins, at most three bytes from the end. Is it complete?",
@@ -529,7 +529,7 @@ def test_push_holds_back_unfinished_characters(learner, rng):
 @check(
     task="1.2",
     lesson="06_tokens#bytes",
-    seconds=0.1,
+    seconds=0.02,
     hints=[
         "The text ends, and half a character is still waiting. What does decode make of it?",
         'Decode self.pending with errors="replace", and empty it.',
@@ -578,7 +578,7 @@ SMOLLM2 = "smollm2-135m-instruct"
         "test_round_trip_on_any_unicode",
     ],
     models=[SMOLLM2],
-    seconds=0.2,
+    seconds=0.4,
 )
 def test_ids_are_those_of_smollm2(learner, models, rng):
     """With SmolLM2's vocabulary the ids are the real tokenizer's, and the text comes back."""

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from roadmap.grading import sandbox
+from roadmap.grading import sandbox, wire
 from roadmap.grading.bases import Process, candidate_config, start_candidate_base
+from roadmap.grading.candidate.keeper import Keeper
 from roadmap.grading.errors import CandidateDied, LearnerError, OutOfMemory, TimedOut
 from roadmap.grading.judge.client import Candidate, Launcher
 from tests.attacks import small
@@ -80,6 +82,14 @@ class Bench:
         """End the base."""
         self.channel.close()
         self.base.close()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one has started and that have not been waited for."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def ask(candidate: Candidate, target: str, *args: Any, seconds: float = 20, **kwargs: Any) -> Any:
@@ -289,6 +299,65 @@ def test_a_candidate_starts_soon(bench: Bench, capsys: pytest.CaptureFixture[str
     with capsys.disabled():
         print(f"\na candidate answers after {statistics.median(times):.1f} ms (median of {len(times)})")
     assert statistics.median(times) < 1000
+
+
+def _waiting_keeper(bench: Bench) -> int:
+    """The process that waits for the next candidate; earlier ones are gone."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = children(bench.base.child.pid)
+        if len(found) == 1 and children(found[0]):
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError("no world is open, or more than one")
+
+
+def test_a_keeper_that_dies_waiting_is_replaced(bench: Bench) -> None:
+    """Nobody asked it for anything yet: the next candidate gets another."""
+    bench.run("result = 1")
+    keeper = _waiting_keeper(bench)
+    os.kill(keeper, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while Path("/proc", str(keeper), "cwd").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert bench.run("result = 2") == 2
+
+
+@pytest.mark.parametrize("mode", ["auto", "limits"])
+def test_an_open_world_ends_with_its_base(tmp_path: Path, mode: str) -> None:
+    """What waits for an order that never comes does not wait longer than the base lives."""
+    bench = Bench(tmp_path, mode)
+    keeper = _waiting_keeper(bench)
+    waiting = [keeper, *children(keeper)]
+    bench.close()
+    deadline = time.monotonic() + 10
+    while any(Path("/proc", str(pid), "cwd").exists() for pid in waiting) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(Path("/proc", str(pid), "cwd").exists() for pid in waiting)
+
+
+@pytest.mark.parametrize("mode", ["auto", "limits"])
+def test_a_world_that_cannot_be_opened_is_no_fault_of_the_learner(mode: str) -> None:
+    """Its last words reach the judge, who makes a grader error of them."""
+
+    def fail(door: socket.socket) -> NoReturn:
+        raise RuntimeError("no room in the world")
+
+    orders, theirs = socket.socketpair()
+    control, far = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        orders.close()
+        Keeper(sandbox.layers(mode), [], fail).run(theirs)
+    theirs.close()
+    request = {"memory_mb": 64, "scratch": "/nowhere"}
+    wire.send(orders, wire.encode(request), (far.fileno(),))
+    far.close()
+    answer = wire.decode(wire.receive(control, time.monotonic() + 10))
+    os.waitpid(pid, 0)
+    orders.close()
+    control.close()
+    assert "no room in the world" in answer["failed"]
 
 
 @pytest.mark.parametrize("mode", ["landlock", "limits"])

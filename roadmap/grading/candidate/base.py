@@ -58,6 +58,7 @@ class CandidateBase:
         self._layers: Layers = layers(config.mode)
         self._loaded: dict[str, Any] = {}
         self._channels: dict[int, socket.socket] = {}
+        self._spare: socket.socket | None = None  # where a keeper with an open world waits for its order
         self._hidden = list(config.hide)
         self._read: list[str] = []
 
@@ -91,6 +92,9 @@ class CandidateBase:
             if name not in self._loaded:
                 self._loaded[name] = self._artifacts.load_weights(name)
                 share(self._loaded[name].weights.values())
+        if self._spare is not None:  # it does not hold them
+            self._spare.close()
+            self._spare = None
 
     def serve(self) -> NoReturn:
         """Answer the session and the judges until the session hangs up."""
@@ -121,6 +125,7 @@ class CandidateBase:
             channel = socket.socket(fileno=fds[0])
             self._channels[channel.fileno()] = channel
             poller.register(channel, select.POLLIN)
+            self._spare = self._spare or self._start_keeper()
             return
         try:
             self.load(request["models"])
@@ -136,44 +141,51 @@ class CandidateBase:
             data, fds = wire.receive_with_fds(channel)
         except (wire.Closed, WireError, OSError):
             return False
-        request = wire.decode(data)
-        if os.fork() == 0:
-            _close_all_but(fds)
+        keeper, self._spare = self._spare or self._start_keeper(), None
+        with keeper:
             try:
-                self.launch(request, fds)
-            except BaseException as error:
-                with socket.socket(fileno=fds[0]) as control:
-                    reason = f"{type(error).__name__}: {error}"
-                    wire.send(control, wire.encode({"exited": None, "over": None, "failed": reason}))
-                os._exit(1)
+                wire.send(keeper, data, tuple(fds))
+            except (wire.Closed, OSError):  # something ended it while it waited
+                with self._start_keeper() as another:
+                    wire.send(another, data, tuple(fds))
         for fd in fds:
             os.close(fd)
+        self._spare = self._start_keeper()
         return True
 
-    def launch(self, request: dict[str, Any], fds: list[int]) -> NoReturn:
-        """Become the keeper of one candidate. `fds`: control, wire or stdin, output, and for programs errors."""
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        control = socket.socket(fileno=fds[0])
-        limits = Limits(memory_mb=request["memory_mb"])
-        keeper = Keeper(
-            control,
-            self._layers,
-            limits,
-            self._hidden,
-            request["scratch"],
-            lambda: self.candidate(request, fds, limits),
-            request.get("listen", ()),
-        )
-        keeper.run()
+    def _start_keeper(self) -> socket.socket:
+        """A keeper that opens a world and waits; an order for it is a judge's request, with its descriptors.
 
-    def candidate(self, request: dict[str, Any], fds: list[int], limits: Limits) -> NoReturn:
-        """Become the candidate: close the doors, then serve the judge or run the program."""
+        These are: control, wire or stdin, output, and for programs errors.
+        """
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            _close_all_but([theirs.fileno()])
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            Keeper(self._layers, self._hidden, self._wait_inside).run(theirs)
+        theirs.close()
+        return ours
+
+    def _wait_inside(self, door: socket.socket) -> NoReturn:
+        """In the sandbox that a keeper has opened: become the candidate that is asked for."""
+        try:
+            data, fds = wire.receive_with_fds(door)
+        except wire.Closed:
+            os._exit(0)
+        self.candidate(wire.decode(data), fds)
+
+    def candidate(self, request: dict[str, Any], fds: list[int]) -> NoReturn:
+        """Become the candidate: close the doors, then serve the judge or run the program.
+
+        `fds`: wire or stdin, output, and for programs errors.
+        """
+        limits = Limits(memory_mb=request["memory_mb"])
         root, scratch = request["root"], request["scratch"]
         program = request.get("argv")
         if program is None:
-            wire_fd = fresh_descriptors(None, fds[2], fds[2], fds[1])
+            wire_fd = fresh_descriptors(None, fds[1], fds[1], fds[0])
         else:
-            wire_fd = fresh_descriptors(fds[1], fds[2], fds[3], None)
+            wire_fd = fresh_descriptors(fds[0], fds[1], fds[2], None)
         for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "MPLCONFIGDIR"):
             os.environ[name] = scratch
         os.environ.update(request.get("environment", {}))
@@ -244,7 +256,7 @@ def main() -> NoReturn:
         base.load(message["models"])
         if "launch" in message:  # spawned for a single candidate
             data, fds = wire.receive_with_fds(control)
-            base.candidate(wire.decode(data), [control.fileno(), *fds], Limits())
+            base.candidate(wire.decode(data), fds)
         base.serve()
     except Exception as error:
         wire.send(control, wire.encode({"failed": f"{type(error).__name__}: {error}"}))

@@ -2,6 +2,9 @@
 
 The keeper stays in the candidate's network namespace but outside its process namespace: learners' code never sees it.
 It is trusted; so it also binds sockets inside that network and makes connections into it, and passes them out.
+
+It opens the candidate's world before anybody asks for a candidate: three forks of a process that holds torch, and the
+namespaces, take longer than all that remains to be done then.
 """
 
 from __future__ import annotations
@@ -29,50 +32,84 @@ ADDRESS = "http://127.0.0.1:{}"
 _EXIT = struct.Struct("=i")
 
 
-class Keeper:
-    """Runs `body` in a sandboxed process. `body` never returns.
+class _World(NamedTuple):
+    """A process in its sandbox that waits at its door for a request: process 1 of its namespace, or itself."""
 
-    `listen` names environment variables: each gets the address of a socket that listens in the candidate's network
-    from before its first line, and is the judge's to serve.
+    child: int
+    door: socket.socket
+    status: int  # where process 1 leaves the exit code
+
+
+class Keeper:
+    """Opens a world, waits for the request for a candidate, and keeps the candidate.
+
+    `body` is what the sandboxed process does with its end of the door; it never returns. A request's `listen` names
+    environment variables: each gets the address of a socket that listens in the candidate's network from before its
+    first line, and is the judge's to serve.
     """
 
-    def __init__(
-        self,
-        control: socket.socket,
-        layers: Layers,
-        limits: Limits,
-        hide: list[str],
-        scratch: str,
-        body: Callable[[], NoReturn],
-        listen: Sequence[str] = (),
-    ):
-        self._control = control
+    def __init__(self, layers: Layers, hide: list[str], body: Callable[[socket.socket], NoReturn]):
         self._layers = layers
-        self._limits = limits
         self._hide = hide
-        self._scratch = scratch
         self._body = body
-        self._listen = listen
         # What the base holds, and a candidate with it. Its own memory is private from the start: a fork shares all.
         self._inherited = _resident_bytes(os.getppid())
         self._over: str | None = None
 
-    def run(self) -> NoReturn:
-        """Start the candidate and keep it until it ends or the judge says so."""
+    def run(self, orders: socket.socket) -> NoReturn:
+        """Open the world, then keep the candidate that the base orders until it ends or the judge says so.
+
+        The order is the judge's request, with the descriptors of the control and of what the candidate will hold.
+        """
+        world, failed = None, ""
+        try:
+            world = self._open_world(orders)
+        except OSError as error:  # nobody is there yet who could be told
+            failed = f"{type(error).__name__}: {error}"
+        try:
+            data, fds = wire.receive_with_fds(orders)
+        except (wire.Closed, WireError):  # the base is gone, or needs no candidate
+            if world is not None:
+                _kill(world.child, group=not self._layers.namespaces)
+            os._exit(0)
+        self._control = socket.socket(fileno=fds[0])
+        if world is None:
+            self._say({"exited": None, "over": None, "failed": failed})
+            os._exit(0)
+        request = wire.decode(data)
+        self._limits, self._scratch = Limits(memory_mb=request["memory_mb"]), request["scratch"]
+        request["environment"] = request.get("environment", {}) | self._open_servers(request.get("listen", ()))
+        with contextlib.suppress(wire.Closed, OSError):  # then it has failed, and its last words say how
+            wire.send(world.door, wire.encode(request), tuple(fds[1:]))
+        self._keep(world)
+
+    def _open_world(self, orders: socket.socket) -> _World:
         from ..sandbox import namespaces
 
+        door, inside = socket.socketpair()
         status_read, status_write = os.pipe()
         if self._layers.namespaces:
             namespaces.enter()
-        self._open_servers()
         child = os.fork()
         if child == 0:
-            os.close(status_read)
-            if self._layers.namespaces:
-                self._be_init(status_write)
-            os.setsid()
-            self._body()
+            try:
+                orders.close()
+                door.close()
+                os.close(status_read)
+                if self._layers.namespaces:
+                    self._be_init(status_write, inside)
+                os.setsid()
+                self._body(inside)
+            except BaseException as error:
+                with contextlib.suppress(wire.Closed, OSError):
+                    wire.send(inside, wire.encode({"failed": f"{type(error).__name__}: {error}"}))
+            os._exit(1)
+        inside.close()
         os.close(status_write)
+        return _World(child, door, status_read)
+
+    def _keep(self, world: _World) -> NoReturn:
+        child = world.child
         pidfd = os.pidfd_open(child)
         poller = select.poll()
         poller.register(self._control, select.POLLIN)
@@ -93,31 +130,39 @@ class Keeper:
         _kill(child, group=not self._layers.namespaces)
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        reported = os.read(status_read, _EXIT.size) if self._layers.namespaces else b""
+        reported = os.read(world.status, _EXIT.size) if self._layers.namespaces else b""
         if len(reported) == _EXIT.size:
             (code,) = _EXIT.unpack(reported)
-        with contextlib.suppress(wire.Closed, OSError):  # where the judge is gone nobody waits for the answer
-            wire.send(self._control, wire.encode({"exited": code, "over": self._over}))
+        if failed := _last_words(world.door):
+            self._say({"exited": None, "over": None, "failed": failed})
+        else:
+            self._say({"exited": code, "over": self._over})
         os._exit(0)
 
-    def _open_servers(self) -> None:
-        for name in self._listen:
-            with socket.create_server(("127.0.0.1", 0)) as server:
-                os.environ[name] = ADDRESS.format(server.getsockname()[1])
-                self._answer({"listening": name}, server)
+    def _say(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(wire.Closed, OSError):  # where the judge is gone nobody waits for the answer
+            wire.send(self._control, wire.encode(message))
 
-    def _be_init(self, status_write: int) -> NoReturn:
+    def _open_servers(self, names: Sequence[str]) -> dict[str, str]:
+        addresses = {}
+        for name in names:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                addresses[name] = ADDRESS.format(server.getsockname()[1])
+                self._answer({"listening": name}, server)
+        return addresses
+
+    def _be_init(self, status_write: int, inside: socket.socket) -> NoReturn:
         """Process 1 of the candidate's world: reaps orphans, and takes everything down with the learner's process."""
         from ..sandbox import namespaces
 
         namespaces.die_with_parent()
-        namespaces.private_mounts(self._hide, self._limits.processes)
+        namespaces.private_mounts(self._hide, Limits.processes)
         learner = os.fork()
         if learner == 0:
             os.close(status_write)
             os.setsid()
-            self._body()
-        self._control.close()
+            self._body(inside)
+        inside.close()
         while True:
             pid, status = os.wait()
             if pid == learner:
@@ -182,6 +227,13 @@ class Keeper:
             except OSError:
                 continue
         return "disk" if total > allowed else None
+
+
+def _last_words(door: socket.socket) -> str:
+    """Why the process behind the door never became a candidate; empty for one that did, and so has closed the door."""
+    with contextlib.suppress(wire.Closed, wire.Timeout, WireError, OSError):
+        return str(wire.decode(wire.receive(door, time.monotonic() + _POLL_SECONDS))["failed"])
+    return ""
 
 
 def _kill(pid: int, *, group: bool) -> None:
