@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SECONDS = 120.0
 MEMORY = 4 * 2**30  # bytes
-_POLL = 0.1  # seconds between two looks at the memory
+_POLL = 0.25  # seconds between two looks at the memory
 
 # What a lesson must not see: a key would let it reach a service that the next reader has not.
 _SECRETS = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_PASSWORD)$|^ROADMAP_LLM_")

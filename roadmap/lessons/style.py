@@ -97,7 +97,7 @@ def show(figure: Figure, *, caption: str, alt: str) -> None:
     caption, alt = _words(caption, "caption"), _words(alt, "alt")
     buffer = io.BytesIO()
     # No tight bounding box: a figure's size in pixels then depends on nothing but `figsize`, on every machine.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     pyplot.close(figure)
     bundle = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": f"[figure: {alt}]"}
     display(

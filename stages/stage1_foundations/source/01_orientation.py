@@ -481,8 +481,9 @@ assert all(retrieve(question) == passage for passage, question, _ in FACTS)
 # %%
 def complete(prompts: list[str], count: int = 9) -> list[str]:
     """The first line of the model's greedy continuation of each prompt."""
+    (line_end,) = tokenizer("\n").input_ids
     batch = tokenizer(prompts, return_tensors="pt", padding=True)
-    made = model.generate(**batch, max_new_tokens=count, do_sample=False, pad_token_id=0)
+    made = model.generate(**batch, max_new_tokens=count, do_sample=False, pad_token_id=0, eos_token_id=line_end)
     texts = tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return [text.strip().split("\n")[0] for text in texts]
 
@@ -578,7 +579,7 @@ saved = {name: tensor.clone() for name, tensor in tuned_blocks.state_dict().item
 tuned_blocks.requires_grad_(True)
 optimizer = torch.optim.AdamW(tuned_blocks.parameters(), lr=3e-4, weight_decay=0.0)
 losses = []
-for start in [0, 4, 8] * 4:
+for start in [0, 4, 8] * 3:
     pairs = [(f"Sentence: {sentence}\nRecord:", f" {record}\n") for sentence, record in taught[start : start + 4]]
     batch = tokenizer([prompt + target for prompt, target in pairs], return_tensors="pt", padding=True)
     sizes = [len(tokenizer(target).input_ids) for _, target in pairs]

@@ -588,7 +588,7 @@ assert torch.allclose(fast[1], u.grad, atol=1e-5)
 # count$^{0.75}$. AdaGrad, with a step size for each word, replaces plain descent, because our batches are large.
 
 # %%
-NEGATIVES, BATCH, STEPS, RATE = 5, 4096, 900, 0.2
+NEGATIVES, BATCH, STEPS, RATE = 5, 4096, 600, 0.2
 cells = X.tocoo()
 row, col = (torch.from_numpy(a.astype(np.int64)) for a in (cells.row, cells.col))
 share_of = np.array([frequency[w] for w in vocabulary]) / frequency.total()
@@ -631,7 +631,7 @@ for word in ("wheat", "france", "july", "missile", "argument"):
 # Why does it work? Levy and Goldberg showed in 2014 that the best possible $u_c \cdot v_w$ is $\text{PMI} - \ln k$ for
 # $k$ negatives. The game would factorise the PMI table, which it never sees.
 #
-# **Predict.** After ten seconds of training, how well do dot products and counted PMI agree: not visibly, loosely,
+# **Predict.** After some seconds of training, how well do dot products and counted PMI agree: not visibly, loosely,
 # closely?
 
 # %%
@@ -670,7 +670,7 @@ assert agreement > 0.5
 # **Predict.** Nobody tells the biases anything. What will they learn to be?
 
 # %%
-EPOCHS, MOST = 8, 10.0
+EPOCHS, MOST = 6, 10.0
 x = torch.from_numpy(cells.data).float()
 target, weight = x.log(), (x / MOST).clamp(max=1) ** 0.75
 generator = torch.Generator().manual_seed(0)

@@ -504,7 +504,7 @@ def loss_by_position(tiny, n=512, texts=72):
 # %%
 sweep = json.loads(data.path("stage1_foundations", "08_positions_sweep.json").read_text(encoding="utf-8"))
 curves = {kind: torch.tensor(runs) for kind, runs in sweep["curves"].items()}  # (seeds, 16)
-live = {kind: loss_by_position(trained(kind, 200, 0), texts=24) for kind in ("rope", "alibi")}
+live = {kind: loss_by_position(trained(kind, 150, 0), texts=24) for kind in ("rope", "alibi")}
 colours = {"none": style.GREY, "sinusoidal": style.PURPLE, "rope": style.ORANGE, "alibi": style.BLUE}
 middle = torch.arange(16) * 32 + 16
 
@@ -514,7 +514,7 @@ for kind, runs in curves.items():
         left.plot(middle, run, color=colours[kind], marker="o", label=kind if number == 0 else None, alpha=0.8)
 for kind, run in live.items():
     right.plot(middle, run, color=colours[kind], marker="o", label=kind)
-for axis, title in ((left, f"{sweep['steps']:,} steps, two seeds (stored)"), (right, "200 steps (this notebook)")):
+for axis, title in ((left, f"{sweep['steps']:,} steps, two seeds (stored)"), (right, "150 steps (this notebook)")):
     axis.axvline(LENGTH, color=style.GREY, linestyle="--", linewidth=1)
     axis.set(title=title, xlabel="position in the text")
 left.legend(loc="center", bbox_to_anchor=(0.62, 0.62), ncols=2)

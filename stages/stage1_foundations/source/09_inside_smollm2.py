@@ -995,7 +995,7 @@ def record_of(prompt: str, params: dict, previous: str) -> dict:
     return entry | {"sha256": digest(entry)}
 
 
-PARAMS = {"temperature": 0.8, "top_p": 0.9, "seed": 7, "max_new_tokens": 20}
+PARAMS = {"temperature": 0.8, "top_p": 0.9, "seed": 7, "max_new_tokens": 14}
 REQUEST = "Suggest a name for a small boat and say why."
 record = record_of(REQUEST, PARAMS, previous="")
 print(json.dumps({k: v if len(str(v)) < 70 else str(v)[:60] + "..." for k, v in record.items()}, indent=1))
@@ -1026,8 +1026,8 @@ replays = {
 halved = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
 replays["bfloat16"] = generate(halved, chat, PARAMS)
 del halved
-rows = [[name, first_difference(ids), tokenizer.decode(ids[:14])] for name, ids in replays.items()]
-style.table(rows, columns=["replay", "output", "its beginning"],
+rows = [[name, first_difference(ids), tokenizer.decode(ids)] for name, ids in replays.items()]
+style.table(rows, columns=["replay", "output", "its text"],
             caption="The same request, replayed from its record and with one thing changed.")  # fmt: skip
 edited = {k: v for k, v in record.items() if k != "sha256"} | {"output_ids": [*record["output_ids"][:-1], 0]}
 print("edited record passes its own hash:", digest(edited) == record["sha256"])

@@ -573,7 +573,7 @@ methods = {
     "T 1.5, top-p 0.9": {"temperature": 1.5, "top_p": 0.9},
     "T 1.5, min-p 0.1": {"temperature": 1.5, "min_p": 0.1},
 }
-texts = {name: tokenizer.decode(sample(cached, prompt, 14, seed=7, **settings)) for name, settings in methods.items()}
+texts = {name: tokenizer.decode(sample(cached, prompt, 10, seed=7, **settings)) for name, settings in methods.items()}
 for name, text in texts.items():
     print(f"{name:18}", repr(text))
 assert texts["T 1"] == texts["T 1, top-p 0.9"]
