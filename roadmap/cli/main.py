@@ -33,6 +33,9 @@ VERBS = {
     "status": "The status board; also what `roadmap` alone shows.",
 }
 PASS_THROUGH = {"run"}  # what follows belongs to the program that is run
+# The verbs that are used all day, and how many words each takes. Typer reads any command line through pydantic, whose
+# import takes as long as all the rest: where there is nothing to convert and no option, they are called without it.
+PLAIN = {"next": 0, "hint": 1, "status": 0}
 
 
 class LazyCommand(TyperCommand):
@@ -112,13 +115,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a locale that lacks a character
     try:
-        result = app(args=None if argv is None else list(argv), prog_name="roadmap", standalone_mode=False)
+        words = sys.argv[1:] if argv is None else list(argv)
+        result = _plainly(words) if _is_plain(words) else app(words, prog_name="roadmap", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BaseException as error:
         if os.environ.get("ROADMAP_DEBUG") and not isinstance(error, KeyboardInterrupt | typer.Abort):
             raise
         return explain(error)
+
+
+def _is_plain(words: Sequence[str]) -> bool:
+    verb, *rest = words or ["status"]
+    return PLAIN.get(verb) == len(rest) and not any(word.startswith("-") for word in rest)
+
+
+def _plainly(words: Sequence[str]) -> Any:
+    verb, *rest = words or ["status"]
+    return getattr(importlib.import_module(f"roadmap.cli.{verb}"), verb)(*rest)
 
 
 def explain(error: BaseException) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from roadmap.artifacts.errors import ArtifactMissing
-from roadmap.cli.main import VERBS, main
+from roadmap.cli.main import VERBS, _is_plain, main
 from roadmap.course import Course
 from roadmap.course.progress import Progress
 from roadmap.grading.errors import GraderError
@@ -548,7 +548,9 @@ def test_light_commands_import_nothing_heavy(course: Course, argv: list[str]) ->
         "import sys\n"
         "from roadmap.cli.main import main\n"
         f"code = main({argv!r})\n"
-        "heavy = {'torch', 'numpy', 'transformers', 'pytest', 'watchfiles', 'roadmap.grading'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'transformers', 'pytest', 'watchfiles', 'roadmap.grading'}\n"
+        f"heavy |= {{'pydantic'}} if {_is_plain(argv)} else set()\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "sys.exit(code)\n"
     )
@@ -561,6 +563,24 @@ def test_light_commands_import_nothing_heavy(course: Course, argv: list[str]) ->
     )
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "plain"),
+    [
+        ([], True),
+        (["next"], True),
+        (["hint", "1.6"], True),
+        (["hint"], False),
+        (["hint", "--reset"], False),
+        (["hint", "1.6", "--reset"], False),
+        (["next", "1.6"], False),
+        (["--help"], False),
+        (["check", "1"], False),
+    ],
+)
+def test_only_a_plain_line_is_read_without_typer(argv: list[str], plain: bool) -> None:
+    assert _is_plain(argv) is plain
 
 
 def test_every_verb_has_help(course: Course, run: Run) -> None:
