@@ -24,6 +24,7 @@ from roadmap.grading.session import Grader
 from roadmap.grading.verdict import Report, State, Stop
 
 ROOT = Path(__file__).resolve().parents[1]
+_READ = (".py", ".toml", ".ini", ".pem", ".json")  # what of the checks and the kit decides a verdict
 CAUGHT_BY = "caught_by"  # the property of a test, and the key in a file
 
 
@@ -90,13 +91,16 @@ def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
 
 
 def _rests_on(course: Course, stage: Stage) -> str:
-    """A digest of the stage's checks, its reference, its entry in the syllabus, the kit and the pinned libraries."""
+    """A digest of the stage's checks, its reference, its entry in the syllabus, the kit and the pinned libraries.
+
+    The kit without the command line and the lessons' machinery: no grading imports them.
+    """
     total = hashlib.sha256(repr(stage).encode() + (ROOT / "constraints.txt").read_bytes())
+    apart = [ROOT / "roadmap" / name for name in ("cli", "lessons")]
     for folder in (course.checks(stage), course.solutions / stage.name, ROOT / "roadmap"):
-        for path in sorted(
-            path for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".ini", ".pem", ".json")
-        ):
-            total.update(f"{path.relative_to(ROOT)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in _READ):
+            if not any(path.is_relative_to(folder) for folder in apart):
+                total.update(f"{path.relative_to(ROOT)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 
