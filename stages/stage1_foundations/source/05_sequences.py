@@ -754,7 +754,7 @@ assert torch.allclose(torch.stack(one_by_one), joined_b, atol=1e-4)
 # - Gradients shrink or grow as a power of the distance; tanh made even $r = 1.1$ vanish. Clipping cures explosions only
 #   (section 3).
 # - PyTorch's LSTM as it comes lost gradients faster than a plain network and failed the memory task on all three seeds;
-#   a forget bias of 5 solved it on all five (section 4).
+#   a forget bias of 5 solved it on all three (section 4).
 # - Reading in sequence costs waiting time, a state of $d$ numbers recalls at most $d$, and in SmolLM2 the gradient over
 #   200 tokens survives (section 5).
 #
