@@ -99,7 +99,7 @@ def _rests_on(course: Course, stage: Stage) -> str:
     apart = [ROOT / "roadmap" / name for name in ("cli", "lessons")]
     for folder in (course.checks(stage), course.solutions / stage.name, ROOT / "roadmap"):
         for path in sorted(path for path in folder.rglob("*") if path.suffix in _READ):
-            if not any(path.is_relative_to(folder) for folder in apart):
+            if not any(path.is_relative_to(other) for other in apart):
                 total.update(f"{path.relative_to(ROOT)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 

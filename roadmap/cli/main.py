@@ -50,10 +50,9 @@ class LazyCommand(TyperCommand):
 
     def load(self) -> Any:
         """The verb's real command."""
-        module = importlib.import_module(f"roadmap.cli.{self.name}")
         verb = typer.Typer(add_completion=False, rich_markup_mode=_markup_mode())
         settings = {"allow_extra_args": True, "ignore_unknown_options": True} if self.name in PASS_THROUGH else {}
-        verb.command(self.name, context_settings=settings)(getattr(module, str(self.name)))
+        verb.command(self.name, context_settings=settings)(_function(str(self.name)))
         return typer.main.get_command(verb)
 
 
@@ -116,7 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a locale that lacks a character
     try:
         words = sys.argv[1:] if argv is None else list(argv)
-        result = _plainly(words) if _is_plain(words) else app(words, prog_name="roadmap", standalone_mode=False)
+        if _is_plain(words):
+            verb, *rest = words or ["status"]
+            result = _function(verb)(*rest)
+        else:
+            result = app(words, prog_name="roadmap", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BaseException as error:
@@ -130,9 +133,8 @@ def _is_plain(words: Sequence[str]) -> bool:
     return PLAIN.get(verb) == len(rest) and not any(word.startswith("-") for word in rest)
 
 
-def _plainly(words: Sequence[str]) -> Any:
-    verb, *rest = words or ["status"]
-    return getattr(importlib.import_module(f"roadmap.cli.{verb}"), verb)(*rest)
+def _function(verb: str) -> Any:
+    return getattr(importlib.import_module(f"roadmap.cli.{verb}"), verb)
 
 
 def explain(error: BaseException) -> int:

@@ -19,6 +19,7 @@ from roadmap.grading import sandbox, session
 from roadmap.grading.session import Grader, GraderError
 from roadmap.grading.verdict import Report, State
 from tests.attacks import small
+from tests.kit.processes import children
 
 SLOW = small.RIGHT_TARGET + "\nimport time\n\n\ndef total(numbers):\n    time.sleep(2)\n    return sum(numbers)\n"
 
@@ -133,11 +134,6 @@ def test_weaker_isolation_gives_the_same_verdicts_and_says_so(grader: Grader, tm
 # --- processes that die -----------------------------------------------------------------------------------------------
 
 
-def _judges(base: int) -> list[int]:
-    with open(f"/proc/{base}/task/{base}/children") as children:
-        return [int(child) for child in children.read().split()]
-
-
 def _during(grader: Grader, source: Path, action: object) -> Report | GraderError:
     """Grade, and do something to the grader's processes a second later."""
     timer = threading.Timer(1.0, action)  # type: ignore[arg-type]
@@ -157,7 +153,7 @@ def test_a_killed_judge_is_a_grader_error(grader: Grader, tmp_path: Path) -> Non
 
     def kill() -> None:
         assert grader._judge is not None
-        for pid in _judges(grader._judge.child.pid):
+        for pid in children(grader._judge.child.pid):
             os.kill(pid, signal.SIGKILL)
 
     outcome = _during(grader, source, kill)

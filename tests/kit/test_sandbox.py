@@ -21,6 +21,7 @@ from roadmap.grading.candidate.keeper import Keeper
 from roadmap.grading.errors import CandidateDied, LearnerError, OutOfMemory, TimedOut
 from roadmap.grading.judge.client import Candidate, Launcher
 from tests.attacks import small
+from tests.kit.processes import all_end, children
 
 LAYERS = sandbox.layers()
 pytestmark = pytest.mark.skipif(not LAYERS.fork, reason="needs fork")
@@ -82,14 +83,6 @@ class Bench:
         """End the base."""
         self.channel.close()
         self.base.close()
-
-
-def children(pid: int) -> list[int]:
-    """The processes that one has started and that have not been waited for."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
 
 
 def ask(candidate: Candidate, target: str, *args: Any, seconds: float = 20, **kwargs: Any) -> Any:
@@ -317,9 +310,7 @@ def test_a_keeper_that_dies_waiting_is_replaced(bench: Bench) -> None:
     bench.run("result = 1")
     keeper = _waiting_keeper(bench)
     os.kill(keeper, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while Path("/proc", str(keeper), "cwd").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    assert all_end([keeper])
     assert bench.run("result = 2") == 2
 
 
@@ -330,10 +321,7 @@ def test_an_open_world_ends_with_its_base(tmp_path: Path, mode: str) -> None:
     keeper = _waiting_keeper(bench)
     waiting = [keeper, *children(keeper)]
     bench.close()
-    deadline = time.monotonic() + 10
-    while any(Path("/proc", str(pid), "cwd").exists() for pid in waiting) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(Path("/proc", str(pid), "cwd").exists() for pid in waiting)
+    assert all_end(waiting)
 
 
 @pytest.mark.parametrize("mode", ["auto", "limits"])
