@@ -21,6 +21,8 @@ from roadmap.lessons.source import LessonSource
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from roadmap.lessons.nursery import Nursery
+
 KIT = Path(__file__).resolve().parents[1]  # the package `roadmap`
 CARD = "card"  # the tag of the cell that is made from the front matter
 _KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -106,14 +108,20 @@ def build(course: Course, source: LessonSource, *, seconds: float = SECONDS) -> 
 
 
 def run(
-    course: Course, source: LessonSource, notebook: NotebookNode, *, seconds: float, memory: int | None = None
+    course: Course,
+    source: LessonSource,
+    notebook: NotebookNode,
+    *,
+    seconds: float,
+    memory: int | None = None,
+    nursery: Nursery | None = None,
 ) -> Execution:
     """Execute an assembled notebook in place, and prove its exercises' checks in the same kernel."""
     append = None
     if source.answers_path.is_file():
         append = answers.CALL.format(source.answers_path.read_text(encoding="utf-8"))
     limits = {} if memory is None else {"memory": memory}
-    return execute(notebook, course.root, seconds=seconds, append=append, **limits)
+    return execute(notebook, course.root, seconds=seconds, append=append, nursery=nursery, **limits)
 
 
 def is_current(course: Course, source: LessonSource) -> bool:

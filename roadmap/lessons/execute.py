@@ -19,6 +19,8 @@ from roadmap.lessons import kernel
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from roadmap.lessons.nursery import Nursery
+
 SECONDS = 120.0
 MEMORY = 4 * 2**30  # bytes
 _POLL = 0.25  # seconds between two looks at the memory
@@ -51,11 +53,13 @@ def execute(
     seconds: float = SECONDS,
     memory: int = MEMORY,
     append: str | None = None,
+    nursery: Nursery | None = None,
 ) -> Execution:
     """Run every cell of `notebook` in place, in a fresh kernel whose working directory is a temporary folder.
 
     `append` is code that is run afterwards in the same kernel, within the same limits but outside the figures; what it
-    prints as JSON on its last line comes back as `appended`. Never raises for what the notebook does.
+    prints as JSON on its last line comes back as `appended`. Never raises for what the notebook does. `nursery`: where
+    the kernel is forked, where kernels without a network are possible; without it a new interpreter starts.
     """
     import nbclient
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -85,6 +89,10 @@ def execute(
             # A network of one's own cannot be entered from outside; a socket in the file system can.
             transport="ipc" if result.isolated else "tcp",
         )
+        if nursery is not None and result.isolated:
+            from roadmap.lessons.nursery import ForkProvisioner
+
+            manager.provisioner = ForkProvisioner(nursery, kernel_spec=manager.kernel_spec, parent=manager)
         client = nbclient.NotebookClient(
             notebook,
             km=manager,

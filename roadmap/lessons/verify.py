@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadmap.course.errors import UsageError
 from roadmap.course.syllabus import Course
-from roadmap.lessons import build
-from roadmap.lessons.execute import MEMORY, SECONDS, Execution
+from roadmap.lessons import build, kernel
+from roadmap.lessons.execute import MEMORY, SECONDS, Execution, environment
 from roadmap.lessons.normalise import normalise, png_size, text_of
 from roadmap.lessons.source import LessonSource
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+    from roadmap.lessons.nursery import Nursery
 
 STABLE = "stable"  # the tag of cells whose text must be the same on every machine
 AT_A_TIME = 2
@@ -36,7 +41,14 @@ class Verdict:
         return not self.differences
 
 
-def verify(course: Course, source: LessonSource, *, seconds: float = SECONDS, memory: int = MEMORY) -> Verdict:
+def verify(
+    course: Course,
+    source: LessonSource,
+    *,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+    nursery: Nursery | None = None,
+) -> Verdict:
     """Execute the lesson afresh and compare it with the stored notebook. Never writes it.
 
     Raises `UsageError` when the stored file is no notebook.
@@ -49,7 +61,7 @@ def verify(course: Course, source: LessonSource, *, seconds: float = SECONDS, me
         (cell.cell_type, cell.source) for cell in stored.cells
     ]:
         return Verdict(source.slug, Execution(), ("it is not what its source says now: build it again",))
-    execution = build.run(course, source, fresh, seconds=seconds, memory=memory)
+    execution = build.run(course, source, fresh, seconds=seconds, memory=memory, nursery=nursery)
     if execution.fault:
         where = build.place(source, execution.cell)
         return Verdict(source.slug, execution, (f"{execution.fault}{where}",))
@@ -68,12 +80,20 @@ def verify_all(
 ) -> list[Verdict]:
     """Verify several lessons, `jobs` at a time; `on_verdict` hears of each as it ends. Returns them as given.
 
-    The longest begin first, so that none of them is left to run alone at the end.
+    The longest begin first, so that none of them is left to run alone at the end. Their kernels are forked from one
+    process that has loaded the libraries, where the system allows kernels without a network.
     """
     chosen = list(sources)
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    with contextlib.ExitStack() as stack:
+        nursery = None
+        if len(chosen) > jobs and kernel.can_isolate():
+            from roadmap.lessons.nursery import Nursery
+
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lessons-")))
+            nursery = stack.enter_context(Nursery(environment(course.root, folder)))
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=jobs))
         runs = {
-            source.slug: pool.submit(verify, course, source, seconds=seconds)
+            source.slug: pool.submit(verify, course, source, seconds=seconds, nursery=nursery)
             for source in sorted(chosen, key=_recorded_seconds, reverse=True)
         }
         for run in as_completed(runs.values()):

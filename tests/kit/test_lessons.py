@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ import pytest
 from roadmap.cli.main import main
 from roadmap.course import Course, UsageError
 from roadmap.lessons import answers, build, code_rules, copies, kernel, normalise, style, sweep, syllabus, topics
-from roadmap.lessons.execute import execute
+from roadmap.lessons.execute import environment, execute
 from roadmap.lessons.lint import ERROR, PENDING, Finding, lint_anchors, lint_course, lint_notebook, lint_source
+from roadmap.lessons.nursery import Nursery
 from roadmap.lessons.source import LessonSource, find, read, source_path
 from roadmap.lessons.verify import compare, verify, verify_all
 
@@ -371,18 +374,36 @@ def cells(*texts: str) -> Any:
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in texts])
 
 
+@pytest.fixture(scope="module")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery | None]:
+    """A process that forks kernels, where that is possible."""
+    if not kernel.can_isolate():
+        yield None
+        return
+    with Nursery(environment(TINY, tmp_path_factory.mktemp("nursery"))) as nursery:
+        yield nursery
+
+
+@pytest.fixture(params=["new interpreter", "forked"])
+def nursery(request: pytest.FixtureRequest) -> Nursery | None:
+    """How a kernel starts."""
+    return request.getfixturevalue("forking") if request.param == "forked" else None
+
+
 @pytest.mark.slow
-def test_a_lesson_that_takes_too_much_memory_is_stopped(tmp_path: Path) -> None:
+def test_a_lesson_that_takes_too_much_memory_is_stopped(tmp_path: Path, nursery: Nursery | None) -> None:
     notebook = cells(
-        "import time\nblock = bytearray(500_000_000)\nblock[::4096] = b'1' * len(block[::4096])\ntime.sleep(30)"
+        "import time\nblock = bytearray(900_000_000)\nblock[::4096] = b'1' * len(block[::4096])\ntime.sleep(30)"
     )
-    result = execute(notebook, tmp_path, memory=300 * 2**20)
-    assert result.fault == "it used more than 0.293 GiB and was stopped"
+    result = execute(notebook, tmp_path, memory=800 * 2**20, nursery=nursery)
+    assert result.fault == "it used more than 0.781 GiB and was stopped"
     assert result.seconds < 25
 
 
 @pytest.mark.slow
-def test_a_lesson_finds_no_network_no_key_and_quiet_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lesson_finds_no_network_no_key_and_quiet_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: Nursery | None
+) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     notebook = cells(
         "import os, socket\nprint(os.environ.get('ANTHROPIC_API_KEY'), os.environ['OMP_NUM_THREADS'], os.listdir('.'))",
@@ -390,7 +411,7 @@ def test_a_lesson_finds_no_network_no_key_and_quiet_threads(tmp_path: Path, monk
         "print(socket.create_connection(server.getsockname()) is not None)",
         "try:\n    socket.create_connection(('192.0.2.1', 80), 3)\nexcept OSError as error:\n    print(error.strerror)",
     )
-    result = execute(notebook, tmp_path)
+    result = execute(notebook, tmp_path, nursery=nursery)
     assert result.fault is None
     said = [cell.outputs[0].text.strip() for cell in notebook.cells]
     assert said[:2] == ["None 1 []", "True"]
@@ -399,9 +420,40 @@ def test_a_lesson_finds_no_network_no_key_and_quiet_threads(tmp_path: Path, monk
 
 
 @pytest.mark.slow
-def test_a_kernel_that_dies_is_reported(tmp_path: Path) -> None:
-    result = execute(cells("import os", "os._exit(1)"), tmp_path)
+def test_a_kernel_that_dies_is_reported(tmp_path: Path, nursery: Nursery | None) -> None:
+    result = execute(cells("import os", "os._exit(1)"), tmp_path, nursery=nursery)
     assert (result.fault, result.cell) == ("the kernel died", 1)
+
+
+@pytest.mark.slow
+def test_forked_kernels_know_nothing_of_one_another(tmp_path: Path, forking: Nursery | None) -> None:
+    """Each has its own names, library state, random numbers and working folder; none outlives its lesson."""
+    if forking is None:
+        pytest.skip("needs namespaces")
+    texts = (
+        "import os, random\nimport numpy, torch\nprint(os.getpid(), random.random(), numpy.random.rand(), os.getcwd())",
+        "print('left' in dir(torch), 'name' in dir())\ntorch.left = name = 1",
+    )
+    lines = []
+    for _ in range(2):
+        notebook = cells(*texts)
+        assert execute(notebook, tmp_path, nursery=forking).fault is None
+        first, second = (cell.outputs[0].text.split() for cell in notebook.cells)
+        assert second == ["False", "False"]
+        lines.append(first)
+    assert not set(lines[0]) & set(lines[1])
+    assert not any(Path("/proc", line[0], "cwd").exists() for line in lines)
+
+
+@pytest.mark.slow
+def test_the_end_of_the_process_that_forks_is_reported(tmp_path: Path) -> None:
+    if not kernel.can_isolate():
+        pytest.skip("needs namespaces")
+    with Nursery({**environment(TINY, tmp_path), "PYTHONPATH": "/nowhere"}) as broken:
+        os.kill(broken.pid, signal.SIGKILL)
+        result = execute(cells("1"), tmp_path, nursery=broken)
+    assert result.fault is not None
+    assert result.fault.startswith("the kernel did not start: the process that forks kernels has ended")
 
 
 # ---- answers
