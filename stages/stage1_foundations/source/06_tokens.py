@@ -42,6 +42,7 @@ from pydoc_data import topics
 import matplotlib.pyplot as plt
 import regex
 import torch
+from transformers import DynamicCache
 
 from roadmap.artifacts import Bpe, load_causal_lm, path
 from roadmap.lessons import style
@@ -596,12 +597,19 @@ assert all(len(part) == 1 for n in numbers for part in chunks["digits cut", n])
 
 # %%
 def right_share(prompts: list[str], answers: list[str]) -> int:
-    """How many answers greedy decoding would give, token for token. One batch, padded on the right."""
+    """How many answers greedy decoding would give, token for token. One batch, padded on the right.
+
+    What all prompts begin with is read only once.
+    """
     rows = [(encode(p), encode(p + a)) for p, a in zip(prompts, answers, strict=True)]
-    longest = max(len(full) for _, full in rows)
-    batch = torch.tensor([full + [0] * (longest - len(full)) for _, full in rows])
-    start = min(len(asked) for asked, _ in rows) - 1
-    said = model(batch, logits_to_keep=torch.arange(start, longest)).logits.argmax(-1)  # (prompts, longest - start)
+    columns = zip(*(asked[:-1] for asked, _ in rows), strict=False)
+    common = [ids[0] for ids in itertools.takewhile(lambda ids: len(set(ids)) == 1, columns)]
+    read = model(torch.tensor([common]), use_cache=True).past_key_values if common else DynamicCache()
+    read.batch_repeat_interleave(len(rows))
+    longest, start = max(len(full) for _, full in rows), min(len(asked) for asked, _ in rows) - 1
+    batch = torch.tensor([(full + [0] * (longest - len(full)))[len(common) :] for _, full in rows])
+    kept = torch.arange(start, longest) - len(common)
+    said = model(batch, past_key_values=read, logits_to_keep=kept).logits.argmax(-1)  # (prompts, longest - start)
     return sum(
         all(said[i, t - 1 - start] == full[t] for t in range(len(asked), len(full)))
         for i, (asked, full) in enumerate(rows)
