@@ -326,18 +326,25 @@ def wilson(successes: int, tests: int, z: float = 1.96) -> tuple[float, float]:
 tokenizer.padding_side, tokenizer.pad_token = "left", "<|endoftext|>"  # a batch ends where the answers begin
 
 
-def choose(prompts: list[str], answers: list[str], shots: str = "") -> list[int]:
-    """For each prompt, which of the answers' first tokens the model scores highest. The shots are read only once."""
-    firsts = [tokenizer(answer).input_ids[0] for answer in answers]
-    batch = tokenizer(prompts, return_tensors="pt", padding=True)
-    more = {}
+def batch_of(prompts: list[str], shots: str = "") -> dict:
+    """Prompts as one batch for `model.generate`, which reads the shots that come before all of them only once."""
+    batch = dict(tokenizer(prompts, return_tensors="pt", padding=True))
     if shots:
-        cache = model(**tokenizer(shots, return_tensors="pt")).past_key_values
-        batch["attention_mask"] = torch.nn.functional.pad(batch["attention_mask"], (cache.get_seq_length(), 0), value=1)
-        positions = batch["attention_mask"].cumsum(-1)[:, cache.get_seq_length() :] - 1
+        first = tokenizer(shots, return_tensors="pt")
+        cache = model(**first).past_key_values
         cache.batch_repeat_interleave(len(prompts))
-        more = {"past_key_values": cache, "position_ids": positions}
-    return model(**batch, **more, logits_to_keep=1).logits[:, -1, firsts].argmax(-1).tolist()
+        batch = {name: torch.cat([first[name].expand(len(prompts), -1), ids], dim=1) for name, ids in batch.items()}
+        batch["past_key_values"] = cache
+    return batch
+
+
+def choose(prompts: list[str], answers: list[str], shots: str = "") -> list[int]:
+    """For each prompt, which of the answers' first tokens the model scores highest."""
+    firsts = [tokenizer(answer).input_ids[0] for answer in answers]
+    made = model.generate(
+        **batch_of(prompts, shots), max_new_tokens=1, do_sample=False, output_logits=True, return_dict_in_generate=True
+    )
+    return made.logits[0][:, firsts].argmax(-1).tolist()
 
 
 def hits(chosen: list[str], items: list[tuple[str, str]]) -> int:
@@ -479,10 +486,10 @@ assert all(retrieve(question) == passage for passage, question, _ in FACTS)
 
 
 # %%
-def complete(prompts: list[str], count: int = 9) -> list[str]:
+def complete(prompts: list[str], shots: str = "", count: int = 9) -> list[str]:
     """The first line of the model's greedy continuation of each prompt."""
     (line_end,) = tokenizer("\n").input_ids
-    batch = tokenizer(prompts, return_tensors="pt", padding=True)
+    batch = batch_of(prompts, shots)
     made = model.generate(**batch, max_new_tokens=count, do_sample=False, pad_token_id=0, eos_token_id=line_end)
     texts = tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return [text.strip().split("\n")[0] for text in texts]
@@ -503,15 +510,15 @@ EXAMPLES = "".join(
 )
 neighbour = {passage: PASSAGES[i ^ 1] for i, passage in enumerate(PASSAGES)}
 other_value = {passage: FACTS[i ^ 1][2] for i, passage in enumerate(PASSAGES)}
-before = {
-    "question alone": lambda question: "",
-    "three examples": lambda question: EXAMPLES,
-    "right passage": lambda question: retrieve(question) + "\n\n",
-    "wrong passage": lambda question: neighbour[retrieve(question)] + "\n\n",
+before = {  # what all questions have before them, and what each has
+    "question alone": ("", lambda question: ""),
+    "three examples": (EXAMPLES, lambda question: ""),
+    "right passage": ("", lambda question: retrieve(question) + "\n\n"),
+    "wrong passage": ("", lambda question: neighbour[retrieve(question)] + "\n\n"),
 }
 answers = {
-    name: complete([f"{front(question)}Question: {question}\nAnswer:" for _, question, _ in FACTS])
-    for name, front in before.items()
+    name: complete([f"{front(question)}Question: {question}\nAnswer:" for _, question, _ in FACTS], shots)
+    for name, (shots, front) in before.items()
 }
 facts_right = {
     name: sum(says(answer, want) for answer, (_, _, want) in zip(given, FACTS, strict=True))
@@ -564,8 +571,8 @@ RULE = "A record is the city, a slash, and the first three letters of the day in
 FOUR = "".join(f"Sentence: {sentence}\nRecord: {record}\n\n" for sentence, record in taught[:4])
 bare = [f"Sentence: {sentence}\nRecord:" for sentence, _ in tests]
 records = {
-    "instruction": complete([RULE + prompt for prompt in bare], 7),
-    "four examples": complete([FOUR + prompt for prompt in bare], 7),
+    "instruction": complete(bare, RULE, 7),
+    "four examples": complete(bare, FOUR, 7),
 }
 
 # %% [markdown]
@@ -594,7 +601,7 @@ for start in [0, 4, 8] * 3:
     optimizer.step()
     losses.append(loss.item())
 tuned_blocks.requires_grad_(False)
-records["tuned"] = complete(bare, 7)
+records["tuned"] = complete(bare, count=7)
 tuned_blocks.load_state_dict(saved)  # the rest of the lesson uses the model as it came
 assert losses[-1] < 0.1 < 1 < losses[0]
 

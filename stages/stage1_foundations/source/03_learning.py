@@ -728,7 +728,7 @@ style.table(
 )
 result = {(row[0], row[1]): row[2:] for row in rows}
 leads = {
-    rival: interval(roc_auc_score, guesses["modules", "boosting", "raw"], guesses["modules", *rival])
+    rival: interval(auc_by_ranks, guesses["modules", "boosting", "raw"], guesses["modules", *rival])
     for rival in (("MLP", "raw"), ("logistic", "raw"), ("logistic", "engineered"))
 }
 print("AUC of boosting on raw columns, less that of")
