@@ -133,8 +133,9 @@ def _copied(value: Any) -> Any:
 
 
 @pytest.fixture
-def learner(request: pytest.FixtureRequest) -> InProcess:
-    """Calls straight into the submission."""
+def learner(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Calls straight into the submission, in a folder of the check's own."""
+    monkeypatch.chdir(tmp_path)
     spec = spec_of(request.function)
     assert spec is not None
     return InProcess(spec)

@@ -62,8 +62,24 @@ def plain_pytest(stage: Stage, tasks: str) -> float:
     return timed(run)
 
 
+def candidate_starts(course: Course, stage: Stage, runs: int) -> dict[str, Any]:
+    """Candidates in the whole sandbox, the same under limits alone, and what the sandbox takes of the first."""
+    seconds: dict[str, list[float]] = {"auto": [], "limits": []}
+    for _ in range(3):  # side by side, in turn
+        for isolation, found in seconds.items():
+            os.environ["ROADMAP_ISOLATION"] = isolation
+            with Grader(course, stage) as grader, tempfile.TemporaryDirectory() as folder:
+                found.extend(candidates(grader, Path(folder), runs))
+    del os.environ["ROADMAP_ISOLATION"]
+    medians = {isolation: statistics.median(found) for isolation, found in seconds.items()}
+    return summary(seconds["auto"]) | {
+        "without_sandbox": summary(seconds["limits"]),
+        "sandbox": round(medians["auto"] - medians["limits"], 4),
+    }
+
+
 def candidates(grader: Grader, here: Path, runs: int) -> list[float]:
-    """From the request to the first answer of a candidate, less the same call on a candidate that is there."""
+    """Seconds from the request to a candidate's first answer, less the same call on a candidate that is there."""
     run, channel = grader.candidates_for(here, bank.ROOT / "solutions")
     launcher = Launcher(channel, None)
     seconds = []
@@ -116,7 +132,10 @@ def main() -> int:
     stage = course.stage(options.stage)
     cheap = CHEAP_TASKS[stage.number]
     modelless = {t.id for t in stage.tasks} - {c.task for c in checks_of(course, stage) if c.models}
-    rows: dict[str, Any] = {"light_commands": light_commands(5 * options.runs)}
+    rows: dict[str, Any] = {
+        "light_commands": light_commands(5 * options.runs),
+        "candidate": candidate_starts(course, stage, 10 * options.runs),
+    }
 
     cold = []
     for _ in range(options.runs):
@@ -149,8 +168,6 @@ def main() -> int:
     for name, runs in (("stage", stage_runs), (f"task_{cheap}", cheap_runs)):
         ratio = statistics.median(runs["plain"]) / statistics.median(runs["warm"])
         rows[name] = {kind: summary(seconds) for kind, seconds in runs.items()} | {"times_faster": round(ratio, 1)}
-    with Grader(course, stage) as grader, tempfile.TemporaryDirectory() as folder:
-        rows["candidate"] = summary(candidates(grader, Path(folder), 30 * options.runs))
     path = record.write(f"performance_stage{stage.number}", rows)
     print(path.read_text())
     return 0
