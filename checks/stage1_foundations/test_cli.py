@@ -369,21 +369,22 @@ def test_tokens_and_probabilities_are_listed(learner, rng):
 )
 def test_your_model_speaks(learner, models, rng):
     """SmolLM2 streams the greedy continuation that transformers computes."""
-    reference = models[MODEL]
+    reference, tokens = models[MODEL], 12
     for _ in range(8):
         prompt = oracles.prompt(rng)
-        result = learner.program(prompt, "--max-new-tokens", "12")
+        result = learner.program(prompt, "--max-new-tokens", str(tokens))
         expect.equal(result.exit_code, 0, what=f"the exit code ({result.stderr[-300:].decode('utf-8', 'replace')!r})")
         said = result.stdout.decode("utf-8", "replace")
         draft = said.removesuffix("\n")
-        want, length, closest = oracles.continuation(reference.tokenizer, reference.model, prompt, 12, draft)
-        if length == 12 and closest > MARGIN and "\ufffd" not in want:
+        want, length, closest = oracles.continuation(reference.tokenizer, reference.model, prompt, tokens, draft)
+        if length == tokens and closest > MARGIN and "\ufffd" not in want:
             break
     expect.equal(said, want + "\n", what=f"the continuation of {prompt!r}")
     chunks = list(result.chunks)
     expect.that(
         len(chunks) >= 4 and chunks[-1][0] - chunks[0][0] > 0.05 * chunks[-1][0],
-        f"The text of 12 tokens arrived in {len(chunks)} pieces; it should arrive piece by piece, while it is made.",
+        f"The text of {tokens} tokens arrived in {len(chunks)} pieces; "
+        "it should arrive piece by piece, while it is made.",
         mistake="cli-not-flushed",
     )
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from roadmap.course.errors import UsageError
 from roadmap.grading import sandbox, wire
 from roadmap.grading.bases import Process, candidate_config, start_candidate_base
 from roadmap.grading.candidate.keeper import Keeper
@@ -367,7 +368,7 @@ def test_modes_and_layers() -> None:
     assert [layer.name for layer in sandbox.describe()] == ["fork", "namespaces", "landlock", "limits"]
     os.environ["ROADMAP_ISOLATION"] = "nonsense"
     try:
-        with pytest.raises(ValueError, match="nonsense"):
+        with pytest.raises(UsageError, match="Set it to auto, landlock, limits or spawn"):
             sandbox.requested_mode()
     finally:
         del os.environ["ROADMAP_ISOLATION"]
