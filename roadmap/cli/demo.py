@@ -76,10 +76,10 @@ def _speak(stage: Stage) -> None:
 
 
 def _grade_pair(course: Course, stage: Stage) -> int:
-    from roadmap.grading.report.terminal import LiveProgress
+    from roadmap.grading.report.terminal import LiveProgress, show
     from roadmap.grading.session import Grader
 
-    scores = {}
+    wrong = []
     with tempfile.TemporaryDirectory(prefix="roadmap-demo-") as folder, Grader(course, stage) as grader:
         # Stripped afresh: projects/ may hold somebody's work.
         skeleton = Path(folder) / "projects"
@@ -88,17 +88,18 @@ def _grade_pair(course: Course, stage: Stage) -> int:
             with LiveProgress(console(stderr=True)) as live:
                 report = grader.check(root, on_event=live)
             if report.grader_failed:
-                from roadmap.grading.report.terminal import show
-
                 show(report, console())
                 return 3
-            scores[name] = report.score
+            if report.score != (stage.points if name == "reference" else 0):
+                wrong.append(report)
             counts = f"{len(report.checks)} checks in {report.seconds:.1f} s, isolation {report.isolation}"
             print(f"{name:<10} {number(report.score):>4} of {number(report.max_score)}  ({counts})", flush=True)
-    if scores != {"reference": stage.points, "skeleton": 0}:
+    for report in wrong:
+        show(report, console())
+    if wrong:
         print(
             "The reference should have every point and the skeleton none: this set-up grades wrongly. "
-            "Run `roadmap doctor`, and report what `roadmap check 1 --from solutions` shows.",
+            "Run `roadmap doctor`, and report what stands above.",
             file=sys.stderr,
         )
         return 3
