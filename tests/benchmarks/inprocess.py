@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,30 @@ SUBMISSION = ROOT / os.environ.get("ROADMAP_BENCHMARK_FROM", "solutions")
 PACKAGE = os.environ.get("ROADMAP_BENCHMARK_PACKAGE", "stage1_foundations")
 TASKS = set(filter(None, os.environ.get("ROADMAP_BENCHMARK_TASKS", "").split(",")))
 SEED = 1
+_spent = 0.0  # seconds in the learner's code, of a pass over the checks
+
+
+def seconds_of_the_learner(arguments: list[str]) -> float:
+    """Run pytest twice in this process; the seconds that the second pass spent in the learner's code alone.
+
+    By then all is imported and every model loaded, as in a warm grader. Programs, which would start anew, do not count.
+    """
+    global _spent
+    for _ in range(2):
+        _spent = 0.0
+        if code := pytest.main(arguments):
+            raise SystemExit(code)
+    return _spent
+
+
+@contextlib.contextmanager
+def _spending() -> Iterator[None]:
+    global _spent
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        _spent += time.perf_counter() - started
 
 
 class _Modules:
@@ -51,13 +75,18 @@ class InProcess:
         value: Any = importlib.import_module(f"{PACKAGE}.{module}")
         for part in path.split("."):
             value = getattr(value, part)
-        return _copied(value(*_passed(args), **_passed(kwargs)))
+        args, kwargs = _passed(args), _passed(kwargs)
+        with _spending():
+            result = value(*args, **kwargs)
+        return _copied(result)
 
     def run(self, probe: Callable[..., Any], /, **data: Any) -> Any:
         data = _passed(data)
         if "models" in probe.__code__.co_varnames[: probe.__code__.co_argcount + probe.__code__.co_kwonlyargcount]:
             data["models"] = {name: artifacts.load_weights(name) for name in self._spec.models}
-        return _copied(probe(_Modules(), **data))
+        with _spending():
+            result = probe(_Modules(), **data)
+        return _copied(result)
 
     def error(self, target: str, /, *args: Any, **kwargs: Any) -> ErrorInfo | None:
         return self._error(lambda: self.call(target, *args, **kwargs))

@@ -47,19 +47,28 @@ def summary(seconds: list[float]) -> dict[str, float]:
 
 
 def plain_pytest(stage: Stage, tasks: str) -> float:
-    """One fresh pytest process over the same checks, with the same imports."""
+    """Seconds of one fresh pytest process over the same checks, with the same imports."""
+    return timed(lambda: _plain(stage, tasks, ["-m", "pytest"]))
+
+
+def learner_alone(stage: Stage, tasks: str) -> float:
+    """Seconds that the checks of some tasks spend in the learner's code, in one warm process."""
+    program = (
+        "import sys; from tests.benchmarks.inprocess import seconds_of_the_learner as run; print(run(sys.argv[1:]))"
+    )
+    return float(_plain(stage, tasks, ["-c", program]).split()[-1])
+
+
+def _plain(stage: Stage, tasks: str, pytest: list[str]) -> str:
     environment = clean_environment() | {"ROADMAP_BENCHMARK_TASKS": tasks, "PYTHONPATH": str(bank.ROOT)}
     environment["ROADMAP_BENCHMARK_PACKAGE"] = stage.name
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.benchmarks.inprocess", "-p", "no:cacheprovider"]
+    command = [sys.executable, *pytest, "-q", "-p", "tests.benchmarks.inprocess", "-p", "no:cacheprovider"]
     command += ["--noconftest", "--import-mode=importlib", "--rootdir", str(bank.ROOT), "-c", os.devnull]
     command += [str(bank.ROOT / "checks" / stage.name)]
-
-    def run() -> None:
-        done = subprocess.run(command, env=environment, cwd=bank.ROOT, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"the baseline failed:\n{done.stdout[-2000:]}{done.stderr[-1000:]}")
-
-    return timed(run)
+    done = subprocess.run(command, env=environment, cwd=bank.ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"the baseline failed:\n{done.stdout[-2000:]}{done.stderr[-1000:]}")
+    return done.stdout
 
 
 def candidate_starts(course: Course, stage: Stage, runs: int) -> dict[str, Any]:
@@ -154,6 +163,8 @@ def main() -> int:
 
     stage_runs: dict[str, list[float]] = {"warm": [], "plain": []}
     cheap_runs: dict[str, list[float]] = {"warm": [], "plain": []}
+    calls = [task.id for task in stage.tasks[:-1]]  # the last task's checks run programs
+    calls_runs: dict[str, list[float]] = {"warm": [], "learner": []}
     with Grader(course, stage) as grader:
         grader.prepare()
         grader.check(course.solutions)  # the first run warms what is loaded lazily
@@ -162,12 +173,16 @@ def main() -> int:
             stage_runs["plain"].append(plain_pytest(stage, ""))
             cheap_runs["warm"].append(timed(lambda: grader.check(course.solutions, tasks=[cheap])))
             cheap_runs["plain"].append(plain_pytest(stage, cheap))
+            calls_runs["warm"].append(timed(lambda: grader.check(course.solutions, tasks=calls)))
+            calls_runs["learner"].append(learner_alone(stage, ",".join(calls)))
         rows["watch"] = {
             task: summary(watch_cycles(grader, course, task, 10 * options.runs)) for task in sorted(modelless)
         }
     for name, runs in (("stage", stage_runs), (f"task_{cheap}", cheap_runs)):
         ratio = statistics.median(runs["plain"]) / statistics.median(runs["warm"])
         rows[name] = {kind: summary(seconds) for kind, seconds in runs.items()} | {"times_faster": round(ratio, 1)}
+    share = statistics.median(calls_runs["warm"]) / statistics.median(calls_runs["learner"]) - 1
+    rows["overhead"] = {kind: summary(seconds) for kind, seconds in calls_runs.items()} | {"share": round(share, 2)}
     path = record.write(f"performance_stage{stage.number}", rows)
     print(path.read_text())
     return 0
