@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from roadmap.course import Course, Stage
 from roadmap.course.catalogue import checks_of
@@ -76,10 +77,9 @@ def candidate_starts(course: Course, stage: Stage, runs: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"auto": [], "limits": []}
     for _ in range(3):  # side by side, in turn
         for isolation, found in seconds.items():
-            os.environ["ROADMAP_ISOLATION"] = isolation
-            with Grader(course, stage) as grader, tempfile.TemporaryDirectory() as folder:
+            asked = mock.patch.dict(os.environ, {"ROADMAP_ISOLATION": isolation})
+            with asked, Grader(course, stage) as grader, tempfile.TemporaryDirectory() as folder:
                 found.extend(candidates(grader, Path(folder), runs))
-    del os.environ["ROADMAP_ISOLATION"]
     medians = {isolation: statistics.median(found) for isolation, found in seconds.items()}
     return summary(seconds["auto"]) | {
         "without_sandbox": summary(seconds["limits"]),
