@@ -217,8 +217,8 @@ def test_top_p_at_its_edges(learner, rng):
         learner.call(name, torch.tensor([[2.0]]), 0.1), torch.tensor([[2.0]]), what="a vocabulary of one, p = 0.1"
     )
     logits = normal(rng, 5)
-    tiny = float(rng.uniform(1e-4, 1e-3))
-    expect.close(learner.call(name, logits, tiny), oracles.top_k(logits, 1), what=f"5 logits, p = {tiny:.5f}")
+    for tiny in (float(rng.uniform(1e-4, 1e-3)), 1e-50):  # in float32 the second is 0
+        expect.close(learner.call(name, logits, tiny), oracles.top_k(logits, 1), what=f"5 logits, p = {tiny:.5g}")
     for p in (0.0, -0.5, 1.5):
         expect.error(learner.error(name, logits, p), "ValueError", what=f"top_p_filter with p = {p}")
 
@@ -434,7 +434,7 @@ def test_draws_are_repeated_by_their_seed(learner, rng):
     ],
 )
 def test_next_token_is_greedy_at_temperature_zero(learner, rng):
-    """Temperature 0 takes the highest logit after the repetition penalty."""
+    """Temperature 0, or one too small to divide by, takes the highest logit after the repetition penalty."""
 
     def choose(logits, previous, **params):
         seed = int(rng.integers(2**31))
@@ -459,6 +459,10 @@ def test_next_token_is_greedy_at_temperature_zero(learner, rng):
         )
     tied = torch.tensor([0.0, 2.0, 1.0, 2.0])
     expect.equal(choose(tied, []), [1, 1, 1], what="next_token for logits [0, 2, 1, 2] (a tie)")
+    for shift in (0.0, -100.0):  # the quotients leave float32 upwards, and downwards
+        logits = normal(rng, 12) + shift
+        got = choose(logits, [], temperature=1e-300)
+        expect.equal(got, [int(logits.argmax())] * 3, what="next_token at temperature 1e-300")
     same = learner.run(
         probes.next_token_leaves_logits,
         logits=normal(rng, 6),

@@ -57,12 +57,12 @@ def redact(value: Any, secrets, *, wrong: str = "") -> Any:
     if isinstance(value, list):
         return [redact(item, secrets, wrong=wrong) for item in value]
     if isinstance(value, dict):
-        return {
-            key if wrong == "keys stay" else _text(key, secrets, wrong): (
-                MARK if NAMES.fullmatch(key) and wrong != "names do not count" else redact(item, secrets, wrong=wrong)
-            )
-            for key, item in value.items()
-        }
+        copied = {}
+        for key, item in value.items():
+            named = isinstance(key, str) and NAMES.fullmatch(key) and wrong != "names do not count"
+            name = _text(key, secrets, wrong) if isinstance(key, str) and wrong != "keys stay" else key
+            copied[name] = MARK if named else redact(item, secrets, wrong=wrong)
+        return copied
     return value
 
 

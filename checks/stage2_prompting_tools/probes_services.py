@@ -35,12 +35,36 @@ def quick_client(**options):
 
 
 def fetch(learner, *, url, params, sleep, options, given=True):
-    """`fetch_json` once, through a client of ours, which its requests show, or, if not `given`, through its own."""
-    if not given:
-        return outcome_of(lambda: learner.services.fetch_json(url, params, sleep=sleep, **options))
-    with quick_client(headers={"x-client": "given"}) as client:
-        found = outcome_of(lambda: learner.services.fetch_json(url, params, sleep=sleep, client=client, **options))
-        return found | {"closed": client.is_closed}
+    """`fetch_json` once, through a client of ours, which its requests show, or, if not `given`, through its own.
+
+    `time_outs` are those that httpx had for each request, in seconds, of a client that was given or `new_client` made.
+    """
+    time_outs, closed = [], []
+
+    def note(request):
+        time_outs.append(list(request.extensions.get("timeout", {}).values()))
+
+    new_client = learner.services.new_client
+
+    def watched(*arguments, **more):
+        client = new_client(*arguments, **more)
+        client.event_hooks = {"request": [note]}
+        closed.append(client)
+        return client
+
+    learner.services.new_client = watched
+    try:
+        if not given:
+            found = outcome_of(lambda: learner.services.fetch_json(url, params, sleep=sleep, **options))
+        else:
+            with quick_client(headers={"x-client": "given"}, event_hooks={"request": [note]}) as client:
+                found = outcome_of(
+                    lambda: learner.services.fetch_json(url, params, sleep=sleep, client=client, **options)
+                )
+                found |= {"closed": client.is_closed}
+    finally:
+        learner.services.new_client = new_client
+    return found | {"time_outs": time_outs, "own_closed": all(client.is_closed for client in closed)}
 
 
 def kept(learner, *, ttl, steps, made):

@@ -496,6 +496,11 @@ def test_tokens_and_cost_are_accounted_and_limited(learner, rng):
             )
             outcome = outcome_of(result, what)
             expect_outcome(outcome, story.outcome, what, ("stop", "turns", "messages", "usage", "cost", "steps"))
+        spent = oracles.play("Hello?", replies, answers, max_turns=1, prices=[1e6, 1e6, 1e6, 1e6]).outcome["cost"]
+        what = f"max_cost={spent}, which is just what the first turn costs"
+        result, _ = talk(learner, model, replies, answers, ["Hello?"], prices=[1e6] * 4, settings={"max_cost": spent})
+        outcome = outcome_of(result, what)
+        expect.equal([outcome["stop"], outcome["turns"]], ["max_cost", 1], what=f"{what}: stop and turns")
         # An answer without calls is an answer, whatever it has cost.
         only = [oracles.reply(rng, Text(oracles.words(rng)))]
         result, _ = talk(learner, model, only, {}, ["Hello?"], prices=prices, settings={"max_cost": 1e-9})
@@ -563,17 +568,18 @@ def test_every_stop_reason_is_handled(learner, rng):
         story = oracles.play("Hello?", replies, answers, max_turns=2)
         expect_outcome(outcome_of(result, "two pauses"), story.outcome, "max_turns=2 and two pauses")
 
-        replies = [
-            oracles.reply(rng, Text(""), *oracles.calls(rng, NAMES, 1)),
-            oracles.reply(rng, Text(""), stop_reason="end_turn"),
-            oracles.reply(rng, Text(oracles.words(rng))),
-        ]
-        answers = oracles.table(replies, rng)
-        what = "answers with empty text blocks, and a question after them"
-        result, _ = talk(learner, model, replies, answers, ["Hello?", "And now?"])
-        expect_no_problems(model, what, [("must be non-empty", "agent-sends-empty-text"),
-                                         ("must have non-empty content", "agent-sends-empty-text")])  # fmt: skip
-        outcome_of(result, what, 1)
+        for nothing in ("", " \n"):
+            replies = [
+                oracles.reply(rng, Text(nothing), *oracles.calls(rng, NAMES, 1)),
+                oracles.reply(rng, Text(nothing), stop_reason="end_turn"),
+                oracles.reply(rng, Text(oracles.words(rng))),
+            ]
+            answers = oracles.table(replies, rng)
+            what = f"answers with the text {nothing!r}, and a question after them"
+            result, _ = talk(learner, model, replies, answers, ["Hello?", "And now?"])
+            refusals = ("must be non-empty", "must have non-empty content", "must contain non-whitespace")
+            expect_no_problems(model, what, [(words, "agent-sends-empty-text") for words in refusals])
+            outcome_of(result, what, 1)
 
 
 def _user_messages(request):

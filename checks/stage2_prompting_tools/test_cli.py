@@ -818,11 +818,14 @@ def test_keys_stay_inside(learner, rng):
             key not in result["stderr"], f"{what}: it is on stderr: {result['stderr']}", mistake="main-secret-leaks"
         )
         complaint(result, what, "opens nothing")
-        local = "What is local in localities?"
-        result = table.ask(local, replies=[Reply.of("A word.")], environment={"ROADMAP_LLM_API_KEY": "local"})
-        ended(result, 0, "a key that is none")
-        asked = asked_in(requests_of(table.model, 1, local)[0])
-        expect.equal(asked, local, what="a question with the word 'local', which is the key of many local servers")
+        shortest = oracles.token(rng, 8)
+        for word, sent in (("local", "local"), (shortest[:7], shortest[:7]), (shortest, "[redacted]")):
+            what = f"a question with the word {word!r}, which is the key"
+            given = {"ROADMAP_LLM_API_KEY": word}
+            result = table.ask(f"What is {word}?", replies=[Reply.of("A word.")], environment=given)
+            ended(result, 0, what)
+            asked = asked_in(requests_of(table.model, 1, what)[0])
+            expect.equal(asked, f"What is {sent}?", what=f"{what} (of {len(word)} characters)")
 
 
 @check(

@@ -213,6 +213,10 @@ def test_sanitising_twice_changes_nothing_more(learner, rng):
         "style=display:none",
     )  # fmt: skip
     texts = ["".join(rng.choice(pieces, size=int(rng.integers(3, 25)))) for _ in range(300)]
+    # What composes only once a zero-width space is gone takes the joiner's neighbour away.
+    texts += [
+        f"{letter}\u200b{accent}\u200d\u0645" for letter, accent in zip("eaou", "\u0301\u0300\u0302\u0308", strict=True)
+    ]
     once = learner.run(probes.sanitised, texts=texts)
     expect.type(once, list, what="the sanitised texts")
     for answer in once:
@@ -523,6 +527,19 @@ def test_threshold_spends_the_false_alarms(learner, rng):
             f"{what}: at {threshold:.4f} {missed:.1%} of the injections pass; {fewest:.1%} is possible.",
             mistake="threshold-is-one-half" if threshold == 0.5 else None,
         )
+    for count, share in ((20, 0.05), (10, 0.3), (100, 0.29)):  # 0.29 * 100 is 28.999... in floating point
+        harmless, alarms = np.linspace(0.1, 0.9, count), round(share * count)
+        between = (harmless[-alarms - 1] + harmless[-alarms]) / 2  # caught only if that many may be stopped
+        scores, labels = [*harmless, between], [0] * count + [1]
+        threshold = learner.call("guard.choose_threshold", scores, labels, share)
+        expect_number(threshold, "the threshold")
+        missed, stopped = oracles.stopped(np.array(scores), np.array(labels), threshold)
+        what = f"{count} harmless texts of which {share:.0%} may be stopped, and one injection"
+        expect.that(
+            missed == 0 and stopped <= share + 1e-12,
+            f"{what}: at {threshold:.4f} {stopped * count:.0f} harmless texts are stopped, and "
+            f"{'the injection passes' if missed else 'so is the injection'}; {alarms} are allowed, and enough.",
+        )
     for scores, labels, allowed in (([0.1, 0.2], [0, 0], 0.1), ([0.1, 0.2], [1, 1], 0.1), ([0.1], [0, 1], 0.1)):
         info = learner.error("guard.choose_threshold", scores, labels, allowed)
         expect.error(info, "ValueError", what=f"choose_threshold({scores}, {labels}, {allowed})")
@@ -642,6 +659,7 @@ def test_fit_is_reproducible(learner, rng):
         ((texts, labels[:-1]), "fewer labels than texts"),
         ((texts[:5], [0, 1, 2, 0, 1]), "a label 2"),
         ((texts[:5], [0, 0, 0, 0, 1]), "a single injection"),
+        ((texts[:5], [1, 1, 0, 1, 1]), "a single harmless text"),
         ((texts[:5], [1] * 5), "no harmless text"),
     ):
         info = learner.run_error(probes.fitted, texts=bad[0], labels=bad[1], options={})

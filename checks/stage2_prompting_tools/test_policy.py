@@ -206,6 +206,7 @@ def test_secrets_are_redacted_wherever_they_stand(learner, rng):
     }
     expect_redacted(learner, plain, [secret, other], "values with secrets")
     expect_redacted(learner, oracles.text(rng) + secret, [secret], "a text that ends with a secret")
+    expect_redacted(learner, {7: f"a {secret}", None: 1, 0.5: ["b"]}, [secret], "keys that are no strings")
     in_keys = {f"to {secret}": oracles.text(rng), "deep": [{f"{key}": 1}]}
     expect_redacted(learner, in_keys, [secret], "secrets in keys", [("redact-forgets-keys", "keys stay")])
     names = {
@@ -259,6 +260,7 @@ def test_overlapping_and_blank_secrets(learner, rng):
             ([b, a + b + c], f"{a}{b}{c}.{b}{b}"),
             ([a, b], f"{a}{b}{a} {b}"),
             (["aba"], "xababax aba"),
+            ([a[0] * 5], f"({a[0] * 6})"),
         ]
         for secrets, text in cases:
             expect_redacted(
@@ -269,6 +271,8 @@ def test_overlapping_and_blank_secrets(learner, rng):
                 [("redact-leaves-a-rest", how) for how in ("one after the other", "long ones first", "first finds")],
             )
     secret, blank = oracles.word(rng, 9), ["", " ", "\n"]
+    for near in (f"{secret[:4]}+{secret[5:]}", "+" * 9, secret[1:]):
+        expect_redacted(learner, near, [secret], f"{near!r}, which only looks like the secret {secret!r}")
     text = [f"a {oracles.text(rng)}", "", " "]
     got = learner.run(probes.redact, value=text, secrets=blank)["answer"]
     expect.that(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import itertools
 
 import numpy as np
 
@@ -239,12 +240,12 @@ def test_ties_zeros_and_limits(learner, rng):
     tied = np.array([[2, 0, 0], [3, 4, 0], [3, 0, 4], [-3, 4, 0], [3, -4, 0], [6, 0, 8], [3, 0, -4]], dtype=float)
     order = rng.permutation(np.arange(1, 7))
     vectors = tied[[0, *order]]
-    for k in (2, 3, 4, 6):
-        got, _, _ = choose(learner, rng, vectors, k)
+    for k, kind in itertools.product((2, 3, 4, 6), (float, int)):
+        got, _, _ = choose(learner, rng, vectors.astype(kind), k)
         expect.equal(
             got,
             oracles.chosen(vectors, k),
-            what=f"places of the {k} chosen of 6, five of them equally similar",
+            what=f"places of the {k} chosen of 6, five of them equally similar, with rows of {kind.__name__}s",
             mistakes={"choose-later-wins-ties": oracles.chosen(vectors, k, later_wins=True)},
         )
     zeros = np.array([[1, 0], [0, 0], [4, 3], [-4, 3], [0, 0], [3, 4], [-3, 4]], dtype=float)
@@ -431,10 +432,16 @@ def test_what_cannot_fit_is_refused(learner, rng):
         f"{expect.show(strange[0] if strange else None)}",
     )
     for budget in (need - 1, 0):
-        info = learner.run_error(probes.assemble, **parts, history=history, budget=budget, count=Counter())
+        counter = Counter()
+        info = learner.run_error(probes.assemble, **parts, history=history, budget=budget, count=counter)
         expect.error(info, "PromptTooLong", what=f"a budget of {budget} where {need} tokens are needed")
         for number in (need, budget):
             expect.error(info, "PromptTooLong", mentions=str(number), what="the text of PromptTooLong")
+        expect.that(
+            len(counter.calls) <= most,
+            f"count was called {len(counter.calls)} times before PromptTooLong, for {shots} examples and {talks} "
+            f"exchanges; {most} are enough.",
+        )
     user, assistant = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
     tool = oracles.talk(rng, [1])[1:]
     broken = {

@@ -191,6 +191,12 @@ def test_other_sections_are_no_parameters(learner, rng):
         ["Says.", {one: "a b", two: "c and d"}],
         what=f"the docstring\n{text}",
     )
+    text = f"Says.\n\nArgs:\n    All of them in metres\n    {one}: a\n      {two}: b\n    {two}: c\n"
+    expect.equal(
+        read(learner, text, "a section that begins with a remark"),
+        ["Says.", {one: f"a {two}: b", two: "c"}],
+        what=f"the docstring\n{text}",
+    )
     text = f"\n    Args:\n      {one}: a\n    "
     expect.equal(read(learner, text, "Args alone"), ["", {one: "a"}], what=f"the docstring\n{text}")
 

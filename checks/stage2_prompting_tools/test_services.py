@@ -107,6 +107,12 @@ def test_an_answer_is_its_json(learner, rng):
             mistake="client-not-used",
         )
         expect.that(got["closed"] is False, "The client that was given was closed.", mistake="client-closed")
+        for given in (True, False):
+            seconds = float(rng.integers(20, 200)) / 4
+            got = fetched(learner, service, [Answer(1)], waits, given=given, timeout=seconds)
+            kept = [each for request in got["time_outs"] for each in request]
+            expect.equal(kept, [seconds] * len(kept), what=f"the time-outs that httpx had, with a timeout of {seconds}")
+            expect.that(bool(kept) or not given, "httpx was given no time-out.")
 
 
 @check(
@@ -253,7 +259,7 @@ def test_retry_after_is_honoured(learner, rng):
 @check(
     task="2.5",
     weight=2,
-    lesson="05_tools#time-outs",
+    lesson="05_tools#http-clients",
     seconds=2.0,
     limit=40,
     fresh=True,
@@ -295,11 +301,12 @@ def test_lines_that_break_are_tried_again(learner, rng):
             url=http_services.NOBODY,
             params={},
             sleep=waits.sleep,
-            options={"retries": 2, "backoff": 1.0},
+            options={"retries": 3, "backoff": 1.0},
             given=False,
         )
-        failure(got, "an address where nobody listens", "3 tries", status=None, mistake="lines-break-it")
-        expect.close(list(waits), [1.0, 2.0], what="an address where nobody listens: the waits")
+        failure(got, "an address where nobody listens", "4 tries", status=None, mistake="lines-break-it")
+        expect.close(list(waits), [1.0, 2.0, 4.0], what="an address where nobody listens: the waits")
+        expect.that(got["own_closed"], "The client that `new_client` made was left open.")
         waits.clear()
         got = learner.run(
             probes.fetch, url="ftp://127.0.0.1/v1/x", params={}, sleep=waits.sleep, options={"retries": 2}
@@ -333,7 +340,7 @@ def test_what_is_not_json_is_no_answer(learner, rng):
 @check(
     task="2.5",
     weight=2,
-    lesson="05_tools#idempotence",
+    lesson="05_tools#http-clients",
     seconds=0.1,
     hints=[
         "What is the difference between 'nothing is kept' and 'None is kept'? And from when on does the time run?",
@@ -629,7 +636,7 @@ def test_no_price_is_an_answer_too(learner, rng):
 @check(
     task="2.5",
     weight=2,
-    lesson="05_tools#idempotence",
+    lesson="05_tools#http-clients",
     seconds=0.3,
     fresh=True,
     needs=["test_answers_are_kept_for_a_while", "test_a_forecast_is_what_the_service_says"],
@@ -726,11 +733,16 @@ def test_answers_that_make_no_sense_are_failures(learner, rng):
           whole | {"daily_units": without(units, "precipitation_sum")},
           whole | {"daily": daily | {"temperature_2m_max": daily["temperature_2m_max"][:2]}},
           whole | {"daily": {name: [] for name in daily}},
-          whole | {"daily": daily | {"temperature_2m_max": ["hot", "hot", "hot"]}})),
+          whole | {"daily": daily | {"temperature_2m_max": ["hot", "hot", "hot"]}},
+          whole | {"daily": daily | {"temperature_2m_min": ["7.5", 7.5, 7.5]}},
+          whole | {"daily": daily | {"precipitation_sum": [0.0, True, 0.0]}})),
         *(("price", answer) for answer in ([], {}, {"currency": "USD"}, {"currency": "USD", "prices": {"a": 1}},
+          {"currency": "USD", "prices": {}},
           {"prices": [row]}, {"currency": "USD", "prices": [without(row, "close")]},
           {"currency": "USD", "prices": [row | {"close": "5.0 USD"}]},
           {"currency": "USD", "prices": [row | {"close": None}]},
+          {"currency": "USD", "prices": [row | {"close": "5.0"}]},
+          {"currency": "USD", "prices": [row | {"close": True}]},
           {"currency": "USD", "prices": [row | {"date": 20100503}]})),
     ]  # fmt: skip
     arguments = {"find": ["Rome"], "forecast": [place], "price": ["AAPL", "2010-05-04"]}

@@ -58,8 +58,8 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = No
 
     Returns:
         (..., queries, dv). A query with no allowed key gets zeros, never NaN, and NaN reaches no gradient through it.
-        A forbidden key has no influence at all on the result. Scores as large as 1e4 do no harm. Differentiable
-        in q, k and v; changes none of its arguments.
+        A forbidden key (of finite numbers) has no influence at all on the result. Scores as large as 1e4 do no harm.
+        Differentiable in q, k and v; changes none of its arguments.
     """
     raise NotImplementedError("task 1.3: scaled_dot_product")
 

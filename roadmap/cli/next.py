@@ -21,6 +21,7 @@ def next() -> int:
         ("time", f"about {clock(task.minutes)}, difficulty {task.difficulty} of 5, {task.points:g} points"),
         ("write", f"{folder}/{task.file}"),
         *(("" if index else "functions", name) for index, name in enumerate(task.functions)),
+        *(("" if index else "refused", name) for index, name in enumerate(task.forbid)),
         *(("" if index else "read", lesson_line(course, anchor)) for index, anchor in enumerate(task.lessons)),
         ("check", f"roadmap check {task.id}"),
         ("stuck", f"roadmap hint {task.id}"),

@@ -51,12 +51,13 @@ def parse(argv: Sequence[str]) -> Options:
         --top-p P            above 0, at most 1
         --seed N             an integer of at least 0, below 2**63
         --show-tokens, --show-probs
-        --help               prints all of this on stdout and raises SystemExit(0), as argparse does
+        --help, -h           prints all of this on stdout and raises SystemExit(0), as argparse does
 
     Options are not abbreviated (`--temp` is unknown).
 
     Raises:
-        UsageError: anything else. The message names the option at fault, as it is written above, or the prompt.
+        UsageError: anything else. The message names the option at fault, as it is written above, or the argument that
+            is one too many, or the prompt where it is missing.
     """
     # >>> solution
     parser = Parser(prog=PROGRAM, description="Your model continues a text.", allow_abbrev=False)

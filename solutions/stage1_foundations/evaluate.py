@@ -56,7 +56,7 @@ def windows(n_tokens: int, window: int, stride: int) -> list[tuple[int, int, int
       before it.
     - The window that reaches the end of the text is the last. A text of fewer than two tokens has none.
 
-    For example `windows(10, 6, 3)` is `[(0, 6, 1), (3, 9, 6), (6, 10, 9)]`.
+    For example `windows(9, 6, 2)` is `[(0, 6, 1), (2, 8, 6), (4, 9, 8)]`.
 
     Raises:
         ValueError: not `1 <= stride < window`. With `stride == window` a window's first token would have no context.

@@ -231,7 +231,7 @@ class Transformer(nn.Module):
         Args:
             ids: int (batch, length).
             cache: None, or a `cache.KVCache`: `append(layer, k, v)` as in `Attention.forward`, and `length`, the number
-                of tokens it holds. It grows as soon as the first layer has appended.
+                of tokens it holds. Read it before the layers: while they append it is changing.
 
         Returns:
             (batch, length, vocab).

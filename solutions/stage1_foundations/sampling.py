@@ -59,7 +59,8 @@ def top_p_filter(logits: Tensor, p: float) -> Tensor:
     """Keep the smallest set of most probable tokens whose probabilities add up to at least p; the others become -inf.
 
     Go through the tokens of a row from the most to the least probable: a token is kept while the sum of the
-    probabilities before it is below p. So the token that reaches p is kept, and the most probable one always is.
+    probabilities before it is below p. So the token that reaches p is kept, and the most probable one always is,
+    however small p is.
 
     logits: (..., vocab), may hold -inf (probability 0); probabilities are the softmax of the row, and every row is
     filtered on its own. Returns the same shape, in the tokens' own order; the kept logits are unchanged.
@@ -75,8 +76,10 @@ def top_p_filter(logits: Tensor, p: float) -> Tensor:
     ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
     probabilities = torch.softmax(ordered, dim=-1)
     before = probabilities.cumsum(dim=-1) - probabilities
+    late = before >= p
+    late[..., 0] = False  # in float32 a tiny p is 0, and then nothing is below it
     # The sorted positions' verdicts go back to the token ids that stood there.
-    dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before >= p)
+    dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, late)
     return logits.masked_fill(dropped, float("-inf"))
     # <<< solution
 
@@ -141,7 +144,8 @@ def next_token(logits: Tensor, previous: Sequence[int], params: SamplingParams, 
     The order is fixed: repetition penalty, temperature, top-k, top-p, min-p, draw. Each step works on what the one
     before it left. A setting that is off (see SamplingParams) is skipped.
     Temperature 0 is greedy: the highest logit after the repetition penalty, the lowest id among equals; nothing is
-    drawn, and the filters have no say.
+    drawn, and the filters have no say. So is a temperature above 0 that is too small to divide by: where the highest
+    logit is finite, and is not finite any more after `apply_temperature` (with 1e-300, say).
 
     logits: (vocab,), not changed. previous: the ids of the prompt and of what was generated, for the penalty.
     Returns a Python int. Raises ValueError for a negative temperature, and what the steps raise.
@@ -150,7 +154,10 @@ def next_token(logits: Tensor, previous: Sequence[int], params: SamplingParams, 
     logits = apply_repetition_penalty(logits, previous, params.repetition_penalty)
     if params.temperature == 0:
         return int(logits.argmax())
-    logits = apply_temperature(logits, params.temperature)
+    warmed = apply_temperature(logits, params.temperature)
+    if logits.max().isfinite() and not warmed.max().isfinite():
+        return int(logits.argmax())
+    logits = warmed
     if params.top_k:
         logits = top_k_filter(logits, params.top_k)
     logits = top_p_filter(logits, params.top_p)

@@ -197,14 +197,15 @@ class Agent:
         changes to `Outcome.messages`, however deep inside, do not reach it.
 
         *Turns.* Each answer of the model is a turn, and becomes one assistant message of plain dicts, with its blocks
-        as they came. Only empty text blocks are left out: the API does not take them back. An answer of which nothing
-        is left becomes no message. What happens then depends on its stop reason:
+        as they came. Only text blocks that are empty or blank are left out: the API does not take them back. An answer
+        of which nothing is left becomes no message. What happens then depends on its stop reason:
         - "tool_use": the calls are run, all at the same time, each once, with `self.run_call(name, arguments)`.
           Exactly one user message answers them: a tool_result for each, in the order of the calls, whichever was ready
           first, with the result's content, and `is_error` true where it is an error. An exception that comes out of
           `run_call` is an error result that holds its type and its text. The arguments are a copy: a tool that changes
           them does not change the conversation. Then comes the next turn.
-        - "pause_turn": the service wants to be asked again. The next turn follows without a new user message.
+        - "pause_turn": the service wants to be asked again. The next turn follows without a new user message. A call
+          of ours does not belong into such an answer, and is left out as below.
         - Any other, known or not, ends the run: "end_turn", "stop_sequence", "max_tokens", "refusal",
           "model_context_window_exceeded" and what is still to come; so does a "tool_use" without any call. A call in
           an answer that ended in this way may be cut off, however whole it looks: it is never run, and left out of the
@@ -215,10 +216,11 @@ class Agent:
         an error result whose content is NOT_RUN with "max_turns" or "max_cost" as its limit (max_turns where both
         hold), in the message and in the Step.
 
-        *Outcome.* `stop` is the limit that was reached, else the stop reason of the last answer. `text` is the text of
-        the last answer: its text blocks, with nothing between them; an answer after pause_turn continues the one
-        before it. `usage` is the sum over all turns, `cost` what it costs at `prices`. Whatever happened, the
-        conversation in `messages` is valid: with another user message behind it the API takes it.
+        *Outcome.* `stop` is the limit that forbade a turn which would have followed, else the stop reason of the last
+        answer. `text` is the text of the last answer: its text blocks, with nothing between them; an answer after
+        pause_turn continues the one before it (a Step has its own answer's text). `usage` is the sum over all turns,
+        `cost` what it costs at `prices`. Whatever happened, the conversation in `messages` is valid: with another user
+        message behind it the API takes it.
 
         *Events.* The Called of a turn, then the Answered, each in the order of the calls; none for calls that are not
         run. The Outcome is the last. Nothing is asked before the first event is wanted; whoever stops reading stops
@@ -236,12 +238,12 @@ class Agent:
             answer = yield from self._ask(messages)
             usage.add(answer.usage)
             reason = answer.stop_reason or "unknown"
-            blocks = [block.to_dict() for block in answer.content if block.type != "text" or block.text]
+            blocks = [block.to_dict() for block in answer.content if block.type != "text" or block.text.strip()]
             if reason != "tool_use":
                 blocks = [block for block in blocks if block["type"] != "tool_use"]
             if blocks:
                 messages.append({"role": "assistant", "content": blocks})
-            own = "".join(block["text"] for block in blocks if block["type"] == "text")
+            own = "".join(block.text for block in answer.content if block.type == "text")
             text = text + own if steps and steps[-1].stop_reason == "pause_turn" else own
 
             calls = [Call(b["id"], b["name"], b["input"]) for b in blocks if b["type"] == "tool_use"]

@@ -296,11 +296,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     is no terminal nobody can be asked: that is a no, and a line on stderr says so.
     Secrets are the values of KEYS in the environment that have SHORTEST_KEY characters or more, white space at the ends
     aside. The question and the text of `--system` are redacted (`redact`) before they are sent. So is all that stderr
-    and the JSON object show.
+    and the JSON object show, but for the complaint about a wrong command line.
 
     *Untrusted text.* The content of every result that the gate gives is sanitised (`sanitise`). If that changed
-    nothing, the model gets the content; otherwise something was hidden in it, and the model gets the sanitised content
-    in a `quote` that names the tool. Below, the content of a result is always the sanitised one without the quote.
+    nothing, the model gets the content; otherwise something was hidden in it or it was too long, and the model gets the
+    sanitised content in a `quote` that names the tool. Below, the content of a result is always the sanitised one
+    without the quote (marks are unique: keep what stands in each quotation).
 
     *Stdout.* Each piece of text of the model comes out at once, flushed, through `printable`. A line feed follows it
     before calls are run, and at the end of the run however it ended, if the last character was none. At the end come
@@ -321,7 +322,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0, if there is an answer, and for `--help`.
-        1, if there is none; in the last four cases stdout has what it would have otherwise. The line on stderr holds
+        1, if there is none; in the last three cases stdout has what it would have otherwise, in the others the text
+        that had come before. The line on stderr holds
         - what an EndpointError of `connect`, or an ArtifactError of either, says;
         - for an anthropic.APIStatusError, the status, the API's own message (`api_message`, or `message` where it is
           None) and `advice(status)`;

@@ -69,7 +69,8 @@ def sanitise(text: str, *, limit: int = 20_000) -> str:
        and the variation selectors U+FE00 to U+FE0D and U+E0100 to U+E01EF. With them go zero-width and bidirectional
        controls and tag characters. Kept are the characters of `VISIBLE`, and a single one of `JOINERS` that stands,
        once the others are gone, between two characters above U+02FF (in a run of joiners all go). Then NFKC again:
-       what an invisible character kept apart may now combine.
+       what an invisible character kept apart may now combine. Where that changed the text, a joiner may have lost its
+       neighbour to another character: joiners and NFKC once more, until nothing changes.
     4. HTML comments, from `<!--` to the next `-->` or to the end of the text.
     5. Marks of chat templates: `MARKS` in any case, and `<|word|>`, where word is 1 to 40 characters other than
        `<`, `>`, `|` and white space.
@@ -80,7 +81,9 @@ def sanitise(text: str, *, limit: int = 20_000) -> str:
 
     What 4 to 6 take away leaves one space in its place: if it left nothing, the text around it could close up to a new
     comment, mark or tag. Sanitising twice gives the same as once. The time is in proportion to the length of the text,
-    whatever it holds: whoever writes it must not choose how long you wait.
+    whatever it holds: whoever writes it must not choose how long you wait. (Python's `normalize` is an exception that
+    you need not mend: it takes the square of the length of a run of combining marks, 0.2 s for 20,000 of them. Callers
+    that limit what they pass on, as the registry does, limit that.)
 
     Text in any language that is in NFKC, has no invisible characters and no such markup comes back as it is: no other
     character, no space and no line is touched. Known costs: right-to-left marks, soft hyphens and the flags of
@@ -94,10 +97,11 @@ def sanitise(text: str, *, limit: int = 20_000) -> str:
         raise ValueError(f"A limit of {limit} characters leaves no room for {CUT!r}.")
     text = unicodedata.normalize("NFKC", text)
     text = re.sub("\r\n|[\r\x85\u2028\u2029]", "\n", text)
-    text = _STRAY.sub(
-        "", text.translate({ord(character): None for character in set(text) if not _is_visible(character)})
-    )
-    text = unicodedata.normalize("NFKC", text)
+    text = text.translate({ord(character): None for character in set(text) if not _is_visible(character)})
+    before = None
+    while text != before:  # a few times at most: each composed character takes in at least one more mark
+        before = text
+        text = unicodedata.normalize("NFKC", _STRAY.sub("", text))
     text = re.sub(r"<!--.*?(?:-->|\Z)", " ", text, flags=re.DOTALL)
     text = _MARK.sub(" ", text)
     text = _without_hidden(text)

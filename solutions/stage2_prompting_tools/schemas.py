@@ -52,11 +52,12 @@ def parse_docstring(doc: str | None) -> tuple[str, dict[str, str]]:
     one space.
 
     The parameters stand in the section that one of PARAMETERS begins. It ends at the next line that is not indented.
-    - An entry begins with a line `name: text` or `name (type): text`; `type` holds no parentheses, and `text` may be
-      empty. The first entry sets the indentation of all entries.
+    - An entry begins with a line `name: text` or `name (type): text`; `type` holds no parentheses, `text` may be empty,
+      and white space may stand before the colon. The first entry sets the indentation of all entries.
     - A line that is indented deeper continues the entry before it, even if it looks like one (`default: metric`);
       so does a line with the entries' indentation that does not look like one. Blank lines count for nothing.
     - What an entry says is joined by single spaces; it may hold colons.
+    - What stands in the section before its first entry is left out.
     What the other sections hold, and text behind the first section, is left out.
     """
     # >>> solution
@@ -76,9 +77,9 @@ def parse_docstring(doc: str | None) -> tuple[str, dict[str, str]]:
             continue
         if not inside:
             continue
-        if indent is None:
-            indent = margin
         entry = re.fullmatch(r"\s*(\w+)(?:\s*\([^()]*\))?\s*:(?:\s+(.*))?", line)
+        if entry and indent is None:
+            indent = margin
         if entry and margin <= indent:
             name = entry[1]
             said[name] = [entry[2] or ""]

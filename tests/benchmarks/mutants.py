@@ -63,9 +63,10 @@ def mutants(course: Course, stage: Stage) -> Iterator[Mutant]:
         text = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
         tree = ast.parse(text)
         lines = text.splitlines()
+        regions, unchanged = find_regions(text), ast.unparse(tree)
         for name in [*task.functions, *_helpers(text, tree, stage, task)]:
             function = _find(tree, name)
-            left_out = _not_behaviour(function)
+            left_out = _not_behaviour(function, written=any(r.begin <= function.lineno <= r.end for r in regions))
             for index, node in enumerate(ast.walk(function)):
                 if id(node) in left_out:
                     continue
@@ -74,6 +75,8 @@ def mutants(course: Course, stage: Stage) -> Iterator[Mutant]:
                     target = list(ast.walk(_find(twin, name)))[index]
                     mutate(target)
                     source = ast.unparse(ast.fix_missing_locations(twin))
+                    if source == unchanged:  # `while True` with its condition set to True
+                        continue
                     line = lines[getattr(node, "lineno", function.lineno) - 1].strip()
                     yield Mutant(task.id, task.module, name, change, line, source)
 
@@ -118,9 +121,11 @@ def _find(tree: ast.Module, dotted: str) -> ast.FunctionDef:
     return node
 
 
-def _not_behaviour(function: ast.FunctionDef) -> set[int]:
-    """Nodes that no check grades: annotations, and the words of error messages."""
+def _not_behaviour(function: ast.FunctionDef, written: bool) -> set[int]:
+    """Nodes that no check grades: annotations, the words of errors, and defaults in a signature that is given."""
     roots: list[ast.AST | None] = [function.returns]
+    if not written:
+        roots.extend([*function.args.defaults, *function.args.kw_defaults])
     for node in ast.walk(function):
         if isinstance(node, ast.arg | ast.AnnAssign):
             roots.append(node.annotation)

@@ -118,7 +118,9 @@ print("joined first:   ", b"".join(as_bytes(ids)).decode("utf-8", errors="replac
 # - at the end of the text, turn what is left into U+FFFD, and forget it.
 #
 # Python's standard library has such a decoder. Watch it with tokens. In task 1.2 you write your own, from the table
-# above: look back over at most three bytes for a first byte, and ask whether its character is complete.
+# above: look back over at most three bytes for a first byte, and ask whether its character is complete. (Python's knows
+# a little more than the table, such as that no character begins with `F5`, and gives such bytes up a moment sooner. The
+# joined text is the same, and the table alone will do.)
 
 # %% tags=["stable"]
 decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -254,8 +256,11 @@ assert 0.002 < late < 0.02
 
 # %% [markdown]
 # About a hundredth. So keep, for each pair, its count and the set of pieces that hold it. After a merge, look at those
-# pieces only: take their old pairs out of the counts, put the new ones in. The best pair comes from a heap in which
-# outdated entries are skipped. Task 1.1 asks for this.
+# pieces only: take their old pairs out of the counts, put the new ones in. The best pair comes from a heap. A heap
+# cannot change an entry, so push a new one, `(-count, pair)`, for **every pair whose count changed, up or down**; an
+# entry that comes out with another count than the pair has now is outdated, and is skipped. Forget the pairs that fell,
+# and a pair that was once frequent vanishes: its old entry is outdated, and there is no new one. Task 1.1 asks for
+# this.
 #
 # **The vocabulary** then has an order: ids 0 to 255 are the single bytes, after them the merged tokens as they were
 # learned, and the special tokens last (section [7](#special-tokens)).
@@ -328,8 +333,18 @@ print(f"eight times as long takes {seconds[2000] / seconds[250]:.0f} times the t
 
 # %% [markdown]
 # Quadratic: a user can stop your server with one long word. The cure is the same as in training. After a merge only two
-# pairs are new, those of the joined token with its two neighbours. Keep (rank, position) in a heap, link neighbours
-# both ways, and skip entries that a merge has made stale: about $n \log n$ steps. Task 1.2 checks it.
+# pairs are new, those of the joined token with its two neighbours. So:
+#
+# - Give every byte a place, and keep two lists: for each place, the place of its left neighbour and of its right one. A
+#   joined token lives at the place of its left half; the place of the right half becomes empty, and the lists skip it.
+# - Put `(rank, place)` of every known pair into a heap, where `place` is that of the pair's left token. Take the least:
+#   the lowest rank, and the leftmost among equals. Join, and put in the (at most two) new pairs if they are known.
+# - An entry is **stale**, and is skipped, when its place is empty, has no right neighbour any more, or holds a pair
+#   whose rank now is another one.
+#
+# Take *abc* from above: the heap holds (1, 0) for `a b` and (0, 1) for `b c`. (0, 1) comes out; `bc` now lives at place
+# 1, place 2 is empty, and `a bc` is not known. (1, 0) comes out: the pair at place 0 is `a bc`, no longer the pair of
+# rank 1. Stale; the heap is empty; done. A piece of $n$ bytes takes about $n \log n$ steps, and task 1.2 checks it.
 #
 # ## 3. WordPiece and Unigram <a id="wordpiece-unigram"></a>
 #
@@ -749,7 +764,8 @@ assert measured["Hindi"][0] > 4 * measured["English"][0]
 #
 # Two rules for the cut. Where one name is the beginning of another, the **longest wins**, in whatever order they are
 # given. And a name is text, not a pattern: `<|im|>` contains bars, which mean *or* in a regular expression, so escape
-# it.
+# it. Without any names the pattern that is joined from them would be empty and match between all characters: then cut
+# nothing.
 
 # %% tags=["stable"]
 names = ["<|im|>", "<|im|>+"]

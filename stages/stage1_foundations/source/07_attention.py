@@ -341,8 +341,20 @@ assert [row[1:] for row in rows] == [["nan", "NaN"], ["3.33", "finite"], ["0.0",
 #   computed at the broken point, and $0 \cdot \text{NaN}$ is NaN. (Filling with `masked_fill` happens to stop it on the
 #   way back to the scores; adding a float mask does not.)
 # - The last one is right both ways. Give such a row any finite scores *before* the softmax, and zero weights *after*
-#   it. A real mask has blind rows among ordinary ones, so find them first: rows whose scores are all $-\infty$.
+#   it.
 #
+# A real mask has blind rows among ordinary ones, so find them first: rows whose scores are all $-\infty$.
+
+# %% tags=["stable"]
+leaf = torch.tensor([[1.0, 0.0, 2.0], [1.0, 0.0, 2.0]], requires_grad=True)  # (queries 2, keys 3)
+scores = leaf + torch.tensor([[-math.inf, -math.inf, -math.inf], [0.0, 0.0, -math.inf]])  # query 0 is blind
+blind = (scores == -math.inf).all(dim=-1, keepdim=True)  # (queries, 1)
+weights = scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
+print([[round(x, 3) for x in row] for row in weights.tolist()])
+(weights @ torch.tensor([0.0, 1.0, 10.0])).sum().backward()
+assert leaf.grad.isfinite().all()
+
+# %% [markdown]
 # ### One pass, as many predictions as tokens
 #
 # The mask is also why a transformer trains fast. Row $i$ cannot see what comes after it, so one pass over a text
@@ -400,7 +412,7 @@ print("swapped back, then joined:   ", split.transpose(0, 1).reshape(3, 4)[0].to
 # While a model generates, it keeps the keys and values of every token so far. That cache grows with the number of
 # key/value heads. Queries are not kept. Hence **grouped-query attention**: several query heads share one key/value
 # head. SmolLM2 has 9 query heads and 3 key/value heads. **Neighbours share**: query head $h$ reads key/value head $h //
-# 3$.
+# 3$. A number of query heads that is no multiple of the key/value heads cannot be shared out: raise a `ValueError`.
 
 # %% tags=["stable"]
 labels = torch.tensor([0, 1, 2])
@@ -420,8 +432,9 @@ assert per_token["3 (grouped, SmolLM2)"] == 23_040
 
 # %% [markdown]
 # On the model's own weights: the queries, keys and values of layer 0, one head after another in a loop, against
-# PyTorch. A count of query heads that is no multiple of the key/value heads is an error here too. A mask is laid on the
-# scores of the *query* heads: (queries, keys) for all alike, or (heads, queries, keys) with a slice for each.
+# PyTorch. A mask is laid on the scores of the *query* heads: (queries, keys) for all alike, or (heads, queries, keys)
+# with a slice for each. This lesson keeps to one sequence; with a batch in front, every dimension moves by one:
+# `k.repeat_interleave(3, dim=1)` shares the heads, and `transpose(1, 2)` swaps them with the length.
 
 # %%
 tensors = model.state_dict()
@@ -684,7 +697,9 @@ print(f"largest difference from transformers, over {once.numel():,} logits: {dif
 assert difference < 1e-2
 
 # %% [markdown]
-# The last two lines of `block` are a transformer layer. Ours is the model.
+# The last two lines of `block` are a transformer layer. Ours is the model. (The asserts hold our parts against
+# PyTorch's own. In tasks 1.3 and 1.5 you write them, and the finished ones, such as `functional.rms_norm` and
+# `functional.scaled_dot_product_attention`, are refused; `functional.silu` and `functional.linear` are not.)
 #
 # **Predict.** Twelve faults follow, each a mistake that people make when they write this. How many of them raise an
 # exception? Which does the least harm? A model that knows nothing scores $\ln 49152 = 10.8$ nats.
@@ -1393,7 +1408,8 @@ exercise_5(your_answer_5)
 # ## Now build it
 # Task 1.3 asks for the masks, the scaled dot product and the heads: `roadmap check 1.3`. Task 1.5 asks for norm,
 # feed-forward, attention and block, then for the whole model; read [lesson 8](08_positions.ipynb#rope) and [lesson
-# 9](09_inside_smollm2.ipynb#weights) before its second half: `roadmap check 1.5`.
+# 9](09_inside_smollm2.ipynb#weights) before its second half. What it says of a cache is explained in [lesson
+# 10](10_decoding.ipynb#kv-cache): `roadmap check 1.5`.
 #
 # ## Further reading
 # - Vaswani and others, *Attention Is All You Need*, 2017.

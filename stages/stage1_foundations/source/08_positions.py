@@ -182,7 +182,8 @@ assert torch.allclose(turn(x, places, 50.0).norm(dim=-1), x.norm(dim=-1), atol=1
 
 # %%
 places = torch.tensor([0, 1, 37, 8000])
-cos, sin = (table[0] for table in rotary(torch.zeros(1), places[None]))  # each (n, d), d = 64
+like = torch.zeros(1)  # only its dtype and device count
+cos, sin = (table[0] for table in rotary(like, places[None]))  # each (n, d), d = 64
 print("shape", tuple(cos.shape), "  second half repeats the first:", torch.equal(cos[:, :32], cos[:, 32:]))
 x = torch.randn(9, 4, 64)  # (heads, n, d)
 a, b = x.chunk(2, dim=-1)
@@ -338,13 +339,14 @@ assert 18 < reach < 19
 # perplexity $V$. The first token has nothing before it and is never scored.
 #
 # A text longer than the window is cut into windows that **overlap**: each starts `stride` tokens after the one before,
-# and scores only what no earlier window has scored; the rest is context. For 7 tokens, window 4, stride 2, as
+# and scores only what no earlier window has scored; the rest is context. For 8 tokens, window 5, stride 2, as
 # `(start, end, scored from)`:
 #
-# - `(0, 4, 1)`: reads tokens 0 to 3, scores 1, 2, 3;
-# - `(2, 6, 4)`: reads 2 to 5, scores 4 and 5, with 2 and 3 as context;
-# - `(4, 7, 6)`: reads 4 to 6, scores 6. It reaches the end: it is the last, and it may be short.
+# - `(0, 5, 1)`: reads tokens 0 to 4, scores 1, 2, 3, 4;
+# - `(2, 7, 5)`: reads 2 to 6, scores 5 and 6, with 2, 3 and 4 as context;
+# - `(4, 8, 7)`: reads 4 to 7, scores 7. It reaches the end: it is the last, and it may be short.
 #
+# A window scores **from the end of the one before it**, and the window that reaches the end of the text is the last.
 # Every token but the first is scored once. The stride must be smaller than the window; otherwise a window's first token
 # would have no context.
 #
@@ -353,22 +355,23 @@ assert 18 < reach < 19
 
 # %%
 figure, axis = plt.subplots(figsize=(6.4, 2.3))
-for row, (start, end, scored) in enumerate([(0, 4, 1), (2, 6, 4), (4, 7, 6)]):
+for row, (start, end, scored) in enumerate([(0, 5, 1), (2, 7, 5), (4, 8, 7)]):
     axis.broken_barh([(start, scored - start)], (row - 0.35, 0.7), color=style.SKY, alpha=0.45)
     axis.broken_barh([(scored, end - scored)], (row - 0.35, 0.7), color=style.BLUE)
-axis.set(xticks=[i + 0.5 for i in range(7)], xticklabels=range(7), yticks=range(3), xlabel="token", ylabel="window")
+axis.set(xticks=[i + 0.5 for i in range(8)], xticklabels=range(8), yticks=range(3), xlabel="token", ylabel="window")
 axis.invert_yaxis()
 style.show(
     figure,
-    caption="Seven tokens, window 4, stride 2. Pale: context. Dark: scored. Every column but the first has one dark "
+    caption="Eight tokens, window 5, stride 2. Pale: context. Dark: scored. Every column but the first has one dark "
     "cell.",
-    alt="Three staggered bars over tokens 0 to 6. The first is dark from token 1, the second from token 4, the third "
-    "only at token 6.",
+    alt="Three staggered bars over tokens 0 to 7. The first is dark from token 1, the second from token 5, the third "
+    "only at token 7.",
 )
 
 # %% [markdown]
 # On SmolLM2, a text of 384 tokens, and a window of 64 (small, so that a laptop can do it). We keep each window's
-# losses, and then add them up in the right way and in four wrong ones.
+# losses, and then add them up in the right way and in four wrong ones. To keep the code short, this window is twice the
+# stride, and the stride divides the text: only then does a window score from `s + STRIDE`, and are all of them full.
 #
 # **Predict.** Which wrong way makes the model look *better* than it is?
 

@@ -223,7 +223,7 @@ print({name: getattr(config, name) for name in ("rms_norm_eps", "tie_word_embedd
 # - **Grouped heads** show in the shapes: 9 × 64 = 576 rows of queries, 3 × 64 = 192 of keys and of values.
 # - **Tied embeddings**: one matrix reads tokens in and writes logits out. The 273rd name is that matrix again. Some
 #   checkpoints repeat it; a loader should accept that and use the embedding. Models without tying bring an
-#   `lm_head.weight` of their own, and then it must be used.
+#   `lm_head.weight` of their own, and then the logits are `lm_head(x)`.
 # - **RMSNorm's epsilon** is no tensor. It stands in the configuration, like θ of the rotary tables. Forget either and
 #   no shape complains.
 #
@@ -418,6 +418,12 @@ print("17 tokens through a model of 8 positions:", tuple(small(torch.arange(17)[
 
 # %% [markdown]
 # So the check is yours: more tokens than `max_position_embeddings` should be a `ValueError`.
+#
+# `assemble` reads a text from its beginning. A model that generates has read `past` tokens before and kept their keys
+# and values in a cache ([lesson 10](10_decoding.ipynb#kv-cache) builds one); it is fed the `n` new ones only. Three
+# things change. Their positions are `past` to `past + n - 1`. The mask is that of `n` queries and `past + n` keys. And
+# each layer adds its keys, already turned, and its values to its own store, and attends to all that is in it. Read
+# `past` once, before the layers: while they append, the store's length is changing.
 #
 # ### The logit lens
 #

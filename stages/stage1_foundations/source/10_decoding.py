@@ -183,7 +183,8 @@ assert 1 - probabilities[:100].sum() > 1 / 3
 # - $T = 2$ takes roots: 0.316, 0.707, 0.387, 0.5, sum 1.910. *fog* falls to $0.370$, *king* rises to $0.166$.
 #
 # The order never changes. $T = 1$ is the model as it is, $T \to 0$ is greedy. $T = 0$ itself cannot be divided by, so
-# programs take it as a request for greedy decoding, and a negative one as a mistake.
+# programs take it as a request for greedy decoding, and a negative one as a mistake. A $T$ of $10^{-300}$ is above 0
+# and yet cannot be divided by: the quotients leave float32, and a softmax of infinities is NaN. It is greedy, too.
 
 # %% tags=["stable"]
 names = ["king", "fog", "ice", "storm"]
@@ -194,7 +195,8 @@ for temperature in (0.5, 1.0, 2.0):
 
 # %% [markdown]
 # To draw, lay the probabilities end to end from 0 to 1 and drop a uniform random number $u$ on the line: king up to
-# 0.10, fog up to 0.60, ice up to 0.75, storm up to 1. $u = 0.62$ falls on *ice*. The random numbers come from a
+# 0.10, fog up to 0.60, ice up to 0.75, storm up to 1. $u = 0.62$ falls on *ice*. `drop` below does it by hand and
+# `torch.multinomial` does it for you; in task 1.6 either will do. The random numbers come from a
 # generator that you pass in. Then a seed repeats a text exactly, and no other code that draws can disturb it.
 #
 # **Predict.** A colleague's loop makes a new generator with the same seed for every token. What will the text look
@@ -325,8 +327,9 @@ assert dropped > 1000
 
 # %% [markdown]
 # Thousands. In float32 the running sum reaches 1 long before the end. They are tiny, and yet "off" has to mean off.
-# Treat $p = 1$ as a case of its own, and refuse what
-# is not above 0 and at most 1 with a condition that a good value meets: `0 < p <= 1` is false for NaN as well.
+# Treat $p = 1$ as a case of its own, and refuse what is not above 0 and at most 1 with a condition that a good value
+# meets: `0 < p <= 1` is false for NaN as well. The other end has the same trap: in float32 a $p$ of $10^{-50}$ is 0, no
+# sum is below it, and the set would be empty. Keep the first of the sorted tokens whatever the comparison says.
 #
 # **The order of the steps matters.** The convention, here and in the capstone: repetition penalty, temperature, top-k,
 # top-p, min-p, draw; each works on what the one before it left. By hand, with $p = 0.7$ and $T = 2$:
@@ -349,7 +352,19 @@ assert (len(temperature_first), len(top_p_first), len(after_top_k), len(nucleus(
 # **Min-p** asks of every token: do you have at least a share $m$ of the best token's probability? With $m = 0.4$ the
 # bar is at $0.4 \cdot 0.50 = 0.20$: fog and storm pass. With $m = 0.3$ it is at exactly $0.15$: what equals the bar
 # passes, so *ice* is in. Compare probabilities, never logits: a share of a logit has no meaning, and may be negative.
-#
+# What comes out are logits all the same: those below the bar become $-\infty$, the others stay. With several rows, each
+# has a bar of its own, kept as a column like the thresholds of top-k:
+
+# %% tags=["stable"]
+two = torch.stack((row, torch.zeros(4)))  # the row from above, and one in which all are equally likely
+shares = two.softmax(-1)  # (rows, vocabulary)
+bars = 0.6 * shares.max(dim=-1, keepdim=True).values  # (rows, 1): one for each row
+kept = two.masked_fill(shares < bars, -math.inf)
+print("bars", [round(bar, 3) for bar in bars[:, 0].tolist()], "kept", kept.isfinite().tolist())
+print("one bar for all rows keeps", (shares >= 0.6 * shares.max()).tolist(), "<- wrong for the second")
+assert kept.isfinite().sum(-1).tolist() == [1, 4]
+
+# %% [markdown]
 # Why another filter? Because the promise of top-p, *reach 0.9*, is expensive when the distribution is flat.
 #
 # **Predict.** After *The capital of France is*, at $T = 1$, top-p 0.9 keeps 10 tokens and min-p 0.05 keeps 2. At
@@ -478,7 +493,8 @@ print("joined along the heads, by mistake:", tuple(torch.cat((held, held), dim=1
 # Three rules keep this right:
 #
 # - **Positions.** After `past` cached tokens the next one stands at position `past`, not 0. Its key is turned by RoPE
-#   for that place and stored already turned. Read the length once, before the layers: it grows while they append.
+#   for that place and stored already turned. Read the length once, before the layers: as they append one after the
+#   other, they hold different numbers of positions until the pass is over.
 # - **Layers.** Each has a store of its own. The mask of a new query spans all held keys plus the new ones.
 # - **Going back.** `past` may be smaller than what is held, when a user edits the text or a guess is withdrawn. Then
 #   forget everything from `past` on, in every layer, before feeding; otherwise new tokens attend to text that is gone.
@@ -498,11 +514,11 @@ class CachedStep:
 
     def __call__(self, ids: list[int], past: int) -> torch.Tensor:
         """Logits (len(ids), vocabulary) of `ids`, which stand at the positions past, past + 1, ..."""
-        surplus = self.cache.get_seq_length() - past
-        if surplus < 0:
-            raise ValueError("The cache does not hold so many positions.")
-        if surplus:
-            self.cache.crop(-surplus)  # the library wants the number to remove
+        held = self.cache.get_seq_length()
+        if not ids or not 0 <= past <= held:
+            raise ValueError(f"{len(ids)} ids cannot be fed at position {past}: the cache holds {held}.")
+        if past < held:
+            self.cache.crop(past - held)  # the library wants minus the number to remove; task 1.7, the number to keep
         self.fed += len(ids)
         return model(torch.tensor([ids]), past_key_values=self.cache).logits[0]
 
@@ -553,7 +569,7 @@ def sample(step, prompt, count, *, temperature=1.0, top_p=1.0, min_p=0.0, seed=0
     generator = torch.Generator().manual_seed(seed)
     new, ids, past = [], prompt, 0
     for _ in range(count):
-        row = step(ids, past)[-1] / temperature
+        row = step(ids, past)[-1] / temperature  # a new tensor: what step returned is not written into
         past += len(ids)
         if top_p < 1:
             ordered, ranks = row.sort(descending=True, stable=True)
@@ -616,7 +632,8 @@ assert (scores.diff() > 0).all()
 # The **repetition penalty** makes tokens seen before less likely. Dividing a logit by 1.3 lowers it only when it is
 # positive: $-2/1.3 = -1.54$ is *higher* than $-2$. Hence two cases. Divide where the logit is above 0, multiply where
 # it is below: $2 \to 1.54$ and $-2 \to -2.6$. Each token seen, in the prompt or since, is penalised once, however often
-# it occurred.
+# it occurred. (As tensors: index with `torch.tensor(sorted(set(seen)), dtype=torch.long)`. Without the dtype an empty
+# list becomes a tensor of floats, which is no index.)
 #
 # **Predict.** Softmax ignores a constant added to all logits. Does the penalty?
 
@@ -755,7 +772,8 @@ assert corrected[2].argsort()[-2] != 0
 #
 # A text ends for one of three reasons: a limit on new tokens, a **stop token** that the model was trained to emit (for
 # SmolLM2 `<|im_end|>` or `<|endoftext|>`), or a **stop string** of the caller's. A stop token is one id and easily
-# seen. It is recorded like any other token, with its log-probability, but its text is not shown.
+# seen. It is recorded like any other token, with its log-probability, but its text is not shown: it skips the decoder.
+# It is an end of the text like any other, so what was still held back comes out with it.
 #
 # Stop strings are harder, because text arrives in pieces that do not respect them. With the stop string `END`:
 #
@@ -937,7 +955,10 @@ def loss_on(network, batch: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def held_loss(network, ids: torch.Tensor, rows: int = 48) -> float:
-    """Loss on the first `rows` windows of a held-out text, in nats per token."""
+    """Loss on the first `rows` windows of a held-out text, in nats per token.
+
+    The windows lie side by side, which is quick and a little too high (lesson 8 says why); it serves for comparing.
+    """
     return float(loss_on(network, ids[: rows * (LENGTH + 1)].reshape(-1, LENGTH + 1)))
 
 

@@ -50,7 +50,7 @@ import time
 import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Required, TypedDict, Union, get_args, get_origin, get_type_hints
 
 import anthropic
 import httpx
@@ -101,7 +101,7 @@ def scripted(*turns):
 # | in the function | in the definition |
 # | --- | --- |
 # | its name | `name` |
-# | the summary of its docstring | `description` |
+# | its docstring, before `Args:` | `description` |
 # | a parameter | a key of `properties` |
 # | `city: str` | `{"type": "string"}` |
 # | `unit: Literal["celsius", "fahrenheit"]` | `{"enum": ["celsius", "fahrenheit"]}` |
@@ -129,8 +129,8 @@ def schema_of(annotation: Any) -> dict[str, Any]:
     if annotation in plain:
         return {"type": plain[annotation]}
     if origin is Annotated:
-        described = next((extra for extra in arguments[1:] if isinstance(extra, str)), None)
-        return schema_of(arguments[0]) | ({"description": described} if described else {})
+        described = [extra for extra in arguments[1:] if isinstance(extra, str)]
+        return schema_of(arguments[0]) | ({"description": described[-1]} if described else {})
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin in (Union, types.UnionType):  # Optional[X] is Union[X, None]
@@ -141,7 +141,7 @@ def schema_of(annotation: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": schema_of(arguments[1])}
     if dataclasses.is_dataclass(annotation):
         return object_schema(annotation)
-    raise TypeError(f"{annotation!r} has no schema. Use a type of the table above.")
+    raise TypeError(f"{annotation!r} has no schema here. Use a type that JSON can express.")
 
 
 def object_schema(function: Any, notes: dict[str, str] | None = None) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def object_schema(function: Any, notes: dict[str, str] | None = None) -> dict[st
             raise TypeError(f"{name} of {function.__name__} cannot be described. Annotate it; name each argument.")
         properties[name] = schema_of(hints[name])
         if notes and name in notes:
-            properties[name]["description"] = notes[name]
+            properties[name].setdefault("description", notes[name])  # Annotated has the last word
         if parameter.default is parameter.empty:
             required.append(name)
         else:
@@ -193,6 +193,29 @@ assert made["input_schema"]["required"] == ["start", "hours"]
 # - `annotation in plain` compares exactly. Had we asked `issubclass(bool, int)`, every flag would be an integer.
 # - Anything unknown raises. A definition is made once, at start-up: that is the time to fail.
 #
+# Task 2.2 goes further: a `"type"` beside the `"enum"` where the values have one, an `Enum` as a `Literal` of its
+# members' values, tuples, TypedDicts, a default only where JSON can hold it. Four things of the standard library help
+# there. `inspect.unwrap` finds the function below `functools.wraps`. `get_type_hints` resolves *all* annotations, the
+# return's too, and its error does not say which one could not be resolved; a stand-in with a single annotation does. A
+# TypedDict's `__required_keys__` says which keys must be there, but not where `Required` or `NotRequired` stands inside
+# a string; the hints keep these marks, to be looked at and taken off.
+
+# %% tags=["stable"]
+alone = types.SimpleNamespace(__annotations__={"it": "Place | None"})  # one annotation of a function, as it stands
+print(get_type_hints(alone, globalns=globals(), include_extras=True))
+
+
+class Trip(TypedDict, total=False):
+    """A TypedDict with one key that must be there, said in a string."""
+
+    start: "Required[str]"
+    end: str
+
+
+hints = get_type_hints(Trip, include_extras=True)
+print(sorted(Trip.__required_keys__), {key: get_origin(hint) is Required for key, hint in hints.items()})
+
+# %% [markdown]
 # A schema in a request is a promise by the model's maker, not a law (L2.04). So you check the arguments when they come.
 # **Predict.** Many programs let pydantic do that. Does it accept what the schema accepts?
 
@@ -702,6 +725,11 @@ for city in ("Oslo", "Narnia"):
 # class of their own, and nothing else belongs into the first `except`. And *no such city* is no failure at all: it is
 # an answer, `{"city": null}`, as *no results* is for a search.
 #
+# What a tool returns is text in the end. Data becomes JSON with `json.dumps(value, ensure_ascii=False,
+# allow_nan=False)`: letters stay letters, which are fewer tokens than `\u00f6`, and NaN, which is no JSON, is an error
+# here and not at the reader's. Half a character (a lone surrogate) would break the request that carries it;
+# `text.encode("utf-8", "replace").decode()` takes it out.
+#
 # ## 6. Time-outs <a id="time-outs"></a>
 #
 # A tool that raises is easy. A tool that hangs says nothing, and your loop waits with it. So each call gets a deadline.
@@ -728,7 +756,7 @@ def with_daemon(tool: Callable, limit: float) -> Any:
     def work() -> None:
         try:
             outcome.append((True, tool()))
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too: without an outcome it would read as a time-out
             outcome.append((False, error))
 
     thread = threading.Thread(target=work, daemon=True)
@@ -767,10 +795,12 @@ assert still_running.is_set()
 
 # %% [markdown]
 # After 1.2 seconds. `result` raised in time, but leaving the `with` block waits for the thread. The version with a
-# daemon thread returns at the limit. Neither *stops* the tool: Python cannot end a thread. The work goes on behind your
-# back and, as the last line shows, may well succeed. Two consequences. A tool needs time limits **inside**, on its own
-# sockets and queries; the outer one is a net below them. And what cannot be trusted to end belongs in a process, which
-# can be killed (L2.06).
+# daemon thread returns at the limit. It asks whether the thread has left an outcome, never which exception came: a tool
+# may raise a `TimeoutError` of its own, long before the limit, and that is its error and not your deadline. (Here both
+# reach the caller as the same type; whoever has to tell them apart looks at `outcome`, as task 2.4 does.) Neither
+# *stops* the tool: Python cannot end a thread. The work goes on behind your back and, as the last line shows, may well
+# succeed. Two consequences. A tool needs time limits **inside**, on its own sockets and queries; the outer one is a net
+# below them. And what cannot be trusted to end belongs in a process, which can be killed (L2.06).
 #
 # **Predict.** A limit inside, then: a server sends one byte every 0.1 seconds, eleven in all, and the client says
 # `httpx.get(url, timeout=0.25)`. What happens?
@@ -942,6 +972,15 @@ assert [count for _, _, count in rows] == [3, 1, 1, 2]
 
 # %%
 AGAIN = {429, 500, 502, 503, 504}
+BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException)  # no connection, a broken one, silence
+
+
+def reason_of(response: httpx.Response) -> str:
+    """The service's own words, if it has any. A proxy's 502 is a page in HTML."""
+    try:
+        return str(response.json()["reason"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def fetch(client: httpx.Client, url: str, params: dict[str, Any], *, retries: int = 2, sleep=time.sleep) -> Any:
@@ -949,16 +988,16 @@ def fetch(client: httpx.Client, url: str, params: dict[str, Any], *, retries: in
     for attempt in range(retries + 1):
         wait = 0.5 * 2**attempt
         try:
-            response = client.get(url, params=params, timeout=5)
-        except httpx.TransportError as error:  # no connection, a broken one, a time-out
+            response = client.get(url, params=params, timeout=5, follow_redirects=False)
+        except BROKEN as error:  # not TransportError: an address that is not HTTP is one, too, and stays wrong
             reason = type(error).__name__
         else:
             if response.is_success:
                 return response.json()
-            reason = f"{response.status_code} {response.json().get('reason', '')}".strip()
+            reason = f"{response.status_code} {reason_of(response)}".strip()
             if response.status_code not in AGAIN:
                 raise ToolError(f"The service refused: {reason}")
-            asked = response.headers.get("retry-after", "")
+            asked = response.headers.get("retry-after", "") if response.status_code in (429, 503) else ""
             wait = max(wait, float(asked) if asked.isdecimal() else 0)  # it may also be a date; we do not read those
         if attempt < retries:
             sleep(wait)
@@ -1066,7 +1105,8 @@ class Cache:
         """What was made for this key, made again when it is too old."""
         made = self.kept.get(key)
         if made is None or self.clock() - made[0] >= self.ttl:
-            made = self.kept[key] = (self.clock(), make())  # an exception in make() leaves the cache as it was
+            value = make()  # an exception in make() leaves the cache as it was
+            made = self.kept[key] = (self.clock(), value)  # its life begins when it has come, not when it was asked for
         return made[1]
 
 
@@ -1308,7 +1348,7 @@ Returns:
     got = answer(doc)
     assert got == want, f"Not yet: {got}; it should be {want}."
     assert answer("No arguments.") == {}, "Not yet: without `Args:` there is nothing to say."
-    return "Right. Task 2.2 asks for this and for the summary in front of it."
+    return "Right. Task 2.2 asks for this, with a few more rules, and for the description in front of it."
 
 
 exercise_2(your_answer_2)

@@ -63,6 +63,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import binomtest
 
+from roadmap import services
 from roadmap.lessons import data, style
 from roadmap.llm import connect
 from roadmap.llm.messages.parts import ToolUse
@@ -529,6 +530,10 @@ assert rows[0][2:5] == [3, 2, 3]
 # Three requests, two runs. The third call is answered with *Not run: max_turns*. The SDK's runner would have run it
 # (L2.05, section 9), and nobody would have read the result. The conversation stays valid, so a person may look at it
 # and say *go on*.
+#
+# There is a simpler rule, and task 2.6 asks for that one: add up what has been spent, and stop once it *is* `max_cost`
+# or more. It guesses nothing, and may overshoot by one turn. Write down which of the two a limit means: a limit that
+# looks ahead stops a turn earlier than one that looks back.
 #
 # ## 5. Planning <a id="planning"></a>
 #
@@ -1091,6 +1096,8 @@ def stream_turn(client: anthropic.Anthropic, **request: Any) -> Iterator[tuple[s
         raise anthropic.APIConnectionError(
             message="The connection broke off.", request=stream.response.request
         ) from error
+    except ValueError as error:  # all events came, and a tool's input among them is no JSON
+        raise anthropic.APIResponseValidationError(stream.response, None, message=str(error)) from error
 
 
 begun, seen, arrived = time.perf_counter(), 0, [(0.0, 0)]
@@ -1129,6 +1136,23 @@ with scripted(broken) as (client, _):
 # A broken stream is the one failure that streaming adds. The user has read half an answer, the history holds none of
 # it, and the SDK's retries are over once the stream has begun. Say so on the screen, and let the loop fail like any
 # other request that failed: nothing is added to the conversation, so it stays valid and the turn can be asked again.
+#
+# ### From the loop to a program
+#
+# A program that others start does not choose its endpoint: its environment does. `connect(os.environ)` reads the
+# variables that the brief lists, and falls back on the local model, as `connect({})` did at the top of this lesson;
+# what it gives has a `client` and a `model`, the name for requests. The services have a `connect` of their own. Both
+# are context managers: they end what they have started.
+
+# %%
+with services.connect() as addresses:
+    print({name: url.split("://")[0] for name, url in dataclasses.asdict(addresses).items()}, "|", endpoint.model)
+
+# %% [markdown]
+# `EndpointError` (from `roadmap.llm`) is raised where neither is to be had, `ArtifactError` (from `roadmap.artifacts`)
+# where something has not been fetched. A command line turns both into one sentence and an exit code, as in [lesson
+# 1.1](../stage1_foundations/01_orientation.ipynb#the-loop), and imports the heavy half of this only after it has
+# accepted its arguments.
 #
 # ## 11. LangGraph <a id="langgraph"></a>
 #

@@ -41,6 +41,7 @@
 
 # %%
 import base64
+import copy
 import json
 import math
 import random
@@ -475,8 +476,10 @@ assert verdicts["parser's host"][5]
 # %% [markdown]
 # The parser falls for two. `evil.test\@heron.test`: for Python all up to `@` is a user name; a browser turns the
 # backslash into a slash and goes to `evil.test`. **Where two programs read an address differently, refuse it**: user
-# names, backslashes, white space, letters outside ASCII. And port 8443 is another service on the same host. Task 2.7
-# lists the rules.
+# names, backslashes, white space, letters outside ASCII. Look for these in the address *as it was given* and in
+# `urlsplit(url).netloc`: the parser quietly drops line feeds and tabs, and its `.hostname` makes small letters, also of
+# signs outside ASCII. And port 8443 is another service on the same host. So this check is not finished; the docstring
+# of task 2.7 has the whole list.
 #
 # Inside the house, secrets leak by accident: into logs, prompts, error messages. There **redaction** helps.
 #
@@ -511,6 +514,25 @@ assert "KEY" in twice
 # One. The encodings that your own programs use can be added, and should be; a model that is told to write backwards
 # walks past them all. So redaction is against **accidents**, the closed way out is against **attacks**.
 #
+# Even the known encodings are not a list of texts. *Any* character of a URL may be percent-encoded, in capitals or not,
+# so one secret has thousands of forms. A pattern covers them, character by character:
+
+
+# %% tags=["stable"]
+def in_a_url(secret: str) -> re.Pattern[str]:
+    """Finds the secret, each of its characters as it is or as the %XX of its UTF-8 bytes; a space also as a plus."""
+    each = []
+    for character in secret:
+        coded = "".join(f"%{byte:02x}" for byte in character.encode())
+        each.append("|".join([re.escape(character), f"(?i:{coded})", *([r"\+"] if character == " " else [])]))
+    return re.compile("".join(f"(?:{forms})" for forms in each))
+
+
+mixed = ["k=%6Biel/7+north", "k=kiel%2F7%20nort%68", "k=kiel%2f7 north", "k=kiel/7-north"]
+print({text: bool(in_a_url(KEY).search(text)) for text in mixed})
+assert [bool(in_a_url(KEY).search(text)) for text in mixed] == [True, True, True, False]
+
+# %% [markdown]
 # And look at the last line: of two secrets that overlap, `HERON-42` and `42-KEY`, the second can no longer be found
 # once the first is gone. Find all, *then* cut. By hand, in `HERON-42-KEY`: the finds are `[0, 8)` and `[6, 12)`; they
 # overlap and become `[0, 12)`, one redaction. Exercise 2 asks for the code.
@@ -606,7 +628,9 @@ assert lazy[2] > 20 * ended[2]
 # %% [markdown]
 # First: what closes up around a hole may be a new mark, so leave a space, and test that cleaning twice is cleaning
 # once. Second: each of the unclosed `<!--` was searched to the end of the text, which is **quadratic**. Whoever writes
-# the text must not choose how long you wait; give every pattern an end, and every text a limit.
+# the text must not choose how long you wait; give every pattern an end, and every text a limit. The limit is needed for
+# Python's own `normalize`, too: it sorts the marks that stand on a letter, and a letter with thousands of accents takes
+# it the square of their number.
 
 # %% [markdown]
 # ## 6. Least privilege: suppose the model is lost <a id="least-privilege"></a>
@@ -652,7 +676,9 @@ assert all(starts(path) for path in PATHS)
 assert [inside(path) for path in PATHS] == list(PATHS.values())
 
 # %% [markdown]
-# A check on the text stops nothing: all five begin with the folder. Resolve first, compare then.
+# A check on the text stops nothing: all five begin with the folder. Resolve first, compare then. And `resolve` raises
+# where it can make nothing of a path: `ValueError` for a NUL in it, `OSError` for what the system refuses,
+# `RuntimeError` for links in a circle (older versions of Python). What cannot be resolved is not inside.
 #
 # Now a whole policy, against eighteen calls: nine that an attacker would make, nine of an honest day that look much
 # the same. We compare it with the filter that everybody writes first, a list of bad words in the arguments.
@@ -724,9 +750,43 @@ assert outcomes["bad words", False][2] >= 4
 # them (section 13).
 #
 # The word list fails both ways, as every list of bad things does. The policy lists **good** things: tools that exist,
-# hosts, folders, ranges. Four more points make it hold, and task 2.7 asks for all of them: the check and the run get
-# equal copies, so that nothing changes in between; only `True` is a yes; what was refused once stays refused; and
-# every call, denied ones too, leaves one redacted line in a log.
+# hosts, folders, ranges. Four more points make it hold. The check and the run get equal copies, so that nothing changes
+# in between. Only `True` is a yes. What was refused once stays refused, so that nobody is asked until he gives in: the
+# same call is the same tool with arguments that are the same JSON. And every call, denied ones too, leaves one redacted
+# line in a log. That is a **gate**:
+
+
+# %% tags=["stable"]
+refused, asking, journal = set(), threading.Lock(), []
+
+
+def gate(tool: str, argument, confirm) -> str:
+    """What becomes of a call, once the policy and, where it says so, a person has decided."""
+    argument = copy.deepcopy(argument)  # what is decided is what runs, whatever the caller does with his
+    decision = by_policy(tool, copy.deepcopy(argument))
+    if decision == "ask":
+        call = json.dumps([tool, argument], sort_keys=True)
+        with asking:  # calls come from several threads; a person reads one question at a time
+            agreed = call not in refused and confirm(tool, copy.deepcopy(argument)) is True
+            if not agreed:
+                refused.add(call)
+        decision = "allow" if agreed else "refused"
+    journal.append(json.dumps({"tool": tool, "argument": str(argument).replace(SECRET, "[redacted]"), "is": decision}))
+    return decision
+
+
+asked = []
+for answer in ("yes", True):  # the first is no True, and so it is a no; the second is not even asked for
+    gate("refund", 12, lambda *call, answer=answer: asked.append(call) or answer)
+gate("delete_booking", 12, lambda *call: asked.append(call) or True)
+gate("send_mail", f"Here it is: {SECRET}", lambda *call: asked.append(call) or True)
+print(*journal, f"asked: {asked}", sep="\n")
+assert asked == [("refund", 12), ("delete_booking", 12)]
+assert SECRET not in "".join(journal)
+
+# %% [markdown]
+# Task 2.7 asks for all four, with results and reasons in the log as well. Redact the data *before* it becomes JSON: in
+# the finished line a quotation mark inside a secret is written as two characters, and the secret is no longer found.
 
 # %% [markdown]
 # ## 7. Quoting: where data begins and ends <a id="quoting"></a>
@@ -905,7 +965,9 @@ assert sum(text != NONE for text in cited[1]) >= 7
 # - **Embeddings** of MiniLM, a small sentence encoder: the mean of its token vectors, 384 numbers that stand for the
 #   meaning.
 # - **Hashed n-grams**: every run of 3 or 4 characters adds 1 to the place `crc32(run) % 2048`. No vocabulary, no model.
-#   ` no ` has the runs ` no` and `no `. Two runs in one place add up: a collision, rare enough to live with.
+#   ` no ` has the runs ` no` and `no `. Two runs in one place add up: a collision, rare enough to live with. `grams`
+#   below damps each *place*, by $\ln(1 + k)$. Task 2.8 damps each *run* before it goes to its place: a run that occurs
+#   $k$ times adds $1 + \ln k$ there, and what meets in a place adds up. It adds runs of words, and begins with NFKC.
 
 # %%
 artifacts.go_offline()
@@ -954,7 +1016,8 @@ assert np.abs(embed(written[:6]) - stored[:6]).max() < 2e-3
 # size 1 gives $w = (0.873, -0.502)$, $b = 0.622$, so $z = 0.744$ and $p = 0.678$: better.
 #
 # A penalty $\tfrac{\lambda}{2}\lVert w \rVert^2$ keeps the weights small; the bias is left alone. We train by plain
-# gradient descent and compare with the library.
+# gradient descent and compare with the library. A fixed number of steps is simple and slow; a program stops as soon as
+# no component of the gradient is above what it wants to reach ($10^{-3}$ in task 2.8).
 
 
 # %%
@@ -1000,7 +1063,8 @@ def model() -> LogisticRegression:
 def at_most(scores: np.ndarray, alarms: float) -> float:
     """The threshold above all but the share `alarms` of these harmless texts' scores."""
     ordered = np.sort(scores)
-    return float(np.nextafter(ordered[len(ordered) - 1 - int(alarms * len(ordered))], np.inf))
+    allowed = int(alarms * len(ordered) + 1e-9)  # without it, 0.29 * 100 is 28.999... and one alarm is given away
+    return float(np.nextafter(ordered[len(ordered) - 1 - allowed], np.inf))
 
 
 folds = StratifiedKFold(4, shuffle=True, random_state=8)

@@ -41,7 +41,8 @@ def next_token(logits: Tensor, previous: Sequence[int], params, generator: torch
     scores = apply_repetition_penalty(logits, previous, params.repetition_penalty)
     if params.temperature == 0:
         return scores.tolist().index(scores.max().item())
-    ordered, ids = (scores / params.temperature).sort(descending=True, stable=True)
+    below = scores.double() - scores.max()  # from 0 down: a tiny temperature sends them to -inf, never to NaN
+    ordered, ids = (below / params.temperature).sort(descending=True, stable=True)
     keep = torch.ones_like(ordered, dtype=torch.bool)
     if params.top_k > 0:
         keep &= ordered >= ordered[min(params.top_k, len(ordered)) - 1]

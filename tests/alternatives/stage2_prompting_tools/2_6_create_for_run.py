@@ -70,7 +70,7 @@ class Agent:
             with_calls = reason == "tool_use"
             content = []
             for block in answer.content:
-                if block.type == "text" and block.text:
+                if block.type == "text" and block.text.strip():
                     content.append({"type": "text", "text": block.text})
                 elif block.type == "tool_use" and with_calls:
                     content.append({"type": "tool_use", "id": block.id, "name": block.name, "input": block.input})
@@ -78,7 +78,7 @@ class Agent:
                     content.append(block.model_dump(mode="json", exclude_none=True))
             if content:
                 messages.append({"role": "assistant", "content": content})
-            own = "".join(part["text"] for part in content if part["type"] == "text")
+            own = "".join(block.text for block in answer.content if block.type == "text")
             text = text * bool(steps and steps[-1].stop_reason == "pause_turn") + own
             calls = [Call(part["id"], part["name"], part["input"]) for part in content if part["type"] == "tool_use"]
             usage = Usage()

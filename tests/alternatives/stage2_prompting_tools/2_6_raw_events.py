@@ -45,7 +45,7 @@ class Agent:
             said = "".join(block.get("text", "") for block in blocks)
             kept = []
             for block in blocks:
-                empty = block["type"] == "text" and not block["text"]
+                empty = block["type"] == "text" and not block["text"].strip()
                 cut = block["type"] == "tool_use" and reason != "tool_use"
                 if not (empty or cut):
                     kept.append(block)

@@ -14,10 +14,11 @@ def sanitise(text, *, limit=20_000):
         if gone or re.match("[\ufe00-\ufe0d\U000e0100-\U000e01ef]", c):
             table[ord(c)] = ""
     text = text.translate(table)
-    text = re.sub("[\u200c\u200d]{2,}", "", text)
-    text = re.sub("(^|[\x00-\u02ff])[\u200c\u200d]", r"\1", text)
-    text = re.sub("[\u200c\u200d](?=[\x00-\u02ff]|\\Z)", "", text)
-    text = unicodedata.normalize("NFKC", text)
+    for _ in range(8):  # no character is composed of so many
+        text = re.sub("[\u200c\u200d]{2,}", "", text)
+        text = re.sub("(^|[\x00-\u02ff])[\u200c\u200d]", r"\1", text)
+        text = re.sub("[\u200c\u200d](?=[\x00-\u02ff]|\\Z)", "", text)
+        text = unicodedata.normalize("NFKC", text)
     text = re.sub(r"(?s)<!--(?:.*?-->|.*)", " ", text)
     for pattern in (r"<\|[^<>|\s]{1,40}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>",):
         text = re.sub(pattern, " ", text, flags=re.I)

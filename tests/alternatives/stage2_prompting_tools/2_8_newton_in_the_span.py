@@ -21,11 +21,15 @@ def sanitise(text, *, limit=20_000):
         else:
             seen.append(c)
 
-    def high(i):
-        return 0 <= i < len(seen) and ord(seen[i]) > 0x2FF and seen[i] not in JOINERS
+    def joined(seen):
+        def high(i):
+            return 0 <= i < len(seen) and ord(seen[i]) > 0x2FF and seen[i] not in JOINERS
 
-    seen = [c for i, c in enumerate(seen) if c not in JOINERS or (high(i - 1) and high(i + 1))]
-    text = unicodedata.normalize("NFKC", "".join(seen))
+        kept = [c for i, c in enumerate(seen) if c not in JOINERS or (high(i - 1) and high(i + 1))]
+        text = unicodedata.normalize("NFKC", "".join(kept))
+        return text if text == "".join(seen) else joined(text)
+
+    text = joined("".join(seen))
     parts, place = [], 0
     while (start := text.find("<!--", place)) >= 0:
         parts += [text[place:start], " "]
