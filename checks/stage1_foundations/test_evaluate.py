@@ -288,13 +288,15 @@ def test_perplexity_at_its_limits(learner, rng):
         got = learner.call("evaluate.perplexity", lambda ids: torch.zeros(len(ids), vocab), ids, 8, 4)
         expect.close(got, float(vocab), what=f"the perplexity of {n_tokens} tokens when all {vocab} are equally likely")
 
-    def never_the_last(given):
-        logits = torch.zeros(len(given), vocab)
-        logits[:, ids[-1]] = -math.inf
-        return logits
+    for lowest, what in ((-math.inf, "has probability 0"), (-1e6, "has a logit a million below the others")):
 
-    got = learner.call("evaluate.perplexity", never_the_last, ids, 8, 4)
-    expect.close(got, math.inf, what="the perplexity when a token of the text has probability 0")
+        def hardly_the_last(given, lowest=lowest):
+            logits = torch.zeros(len(given), vocab)
+            logits[:, ids[-1]] = lowest
+            return logits
+
+        got = learner.call("evaluate.perplexity", hardly_the_last, ids, 8, 4)
+        expect.close(got, math.inf, what=f"the perplexity when a token of the text {what}")
     for refused in ([], [1]):
         info = learner.error("evaluate.perplexity", lambda ids: torch.zeros(len(ids), vocab), refused, 8, 4)
         expect.error(info, "ValueError", what=f"the perplexity of {len(refused)} tokens")

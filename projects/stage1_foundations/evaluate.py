@@ -67,7 +67,7 @@ def perplexity(logits_of: Callable[[list[int]], Tensor], ids: Sequence[int], win
 
     Returns:
         At least 1. A model that gives every one of V tokens the same probability has perplexity V. `inf` if a scored
-        token has probability 0.
+        token has probability 0, or one so small that the result is beyond a float (a mean loss of 1,000, say).
 
     Raises:
         ValueError: fewer than two tokens, or a window and stride that `windows` refuses.

@@ -751,9 +751,9 @@ assert outcomes["bad words", False][2] >= 4
 #
 # The word list fails both ways, as every list of bad things does. The policy lists **good** things: tools that exist,
 # hosts, folders, ranges. Four more points make it hold. The check and the run get equal copies, so that nothing changes
-# in between. Only `True` is a yes. What was refused once stays refused, so that nobody is asked until he gives in: the
-# same call is the same tool with arguments that are the same JSON. And every call, denied ones too, leaves one redacted
-# line in a log. That is a **gate**:
+# in between. Only `True` is a yes. What was refused once stays refused, or a model could ask again until the person is
+# tired; the same call is the same tool with arguments that are the same JSON. And every call, denied ones too, leaves
+# one redacted line in a log. That is a **gate**:
 
 
 # %% tags=["stable"]

@@ -46,7 +46,7 @@ def perplexity(logits_of, ids, window, stride):
         for position in range(first, end):
             row = scores[position - start - 1]
             log_likelihood += (row[ids[position]] - row.logsumexp(0)).item()
-    return math.exp(-log_likelihood / (len(ids) - 1))
+    return float(torch.tensor(-log_likelihood / (len(ids) - 1), dtype=torch.float64).exp())
 
 
 class AdamW:
