@@ -92,16 +92,20 @@ class CachedModel:
         self.model = model
 
 
-def speak(learner, *, argv, steps=(), special_tokens=None, prompt_ids=(1, 2), failure=None, by_process=False):
+def speak(
+    learner, *, argv, steps=(), special_tokens=None, prompt_ids=(1, 2), failure=None, ends_with=None, by_process=False
+):
     """`cli.main(argv)` among stand-ins. `steps` is what the model will say: [token, text, logprob] each.
 
-    `failure` is [kind, message]: what loading the model raises. With `by_process`, main gets no argument and finds
+    `failure` is [kind, message]: what loading the model raises; `ends_with` is the message of the ValueError that the
+    model raises once the steps are over. With `by_process`, main gets no argument and finds
     `argv` where a process does.
     """
     model, tokenizer = Model(), Tokenizer(special_tokens or {}, prompt_ids)
     notes = {"loaded": [], "asked": []}
     out, err = bytearray(), bytearray()
     planted = _exception(*failure) if failure else None
+    full = ValueError(ends_with)
 
     def load(name_or_folder="the default of load"):
         notes["loaded"].append(str(name_or_folder))
@@ -144,6 +148,8 @@ def speak(learner, *, argv, steps=(), special_tokens=None, prompt_ids=(1, 2), fa
             arrived.append(bytes(out))
             yield Step(token, text, logprob)
         arrived.append(bytes(out))
+        if ends_with is not None:
+            raise full
 
     finder = StandIns(
         {
@@ -171,7 +177,7 @@ def speak(learner, *, argv, steps=(), special_tokens=None, prompt_ids=(1, 2), fa
         except SystemExit as end:
             raised = f"SystemExit({end.code})"
         except Exception as error:
-            if error is not planted:
+            if error is not planted and error is not full:
                 raise
             raised = type(error).__name__
         sys.stdout.flush()

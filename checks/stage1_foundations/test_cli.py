@@ -146,7 +146,7 @@ def test_numbers_out_of_range_are_refused(learner, rng):
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_refused(learner, rng):
-    """A model that does not exist, or is none, gives the reason in one line and exit code 2."""
+    """A model that does not exist or is none, or is full, gives the reason in one line and exit code 2."""
     name = "model-" + "".join(rng.choice(list("abcdef"), size=6))
     for kind in ("ArtifactMissing", "ArtifactError", "ValueError"):
         message = f"{name} holds no\n  weights.\tName another  folder."
@@ -156,6 +156,21 @@ def test_a_model_that_cannot_be_loaded_is_refused(learner, rng):
         what = f"--model {name}, for which load() raises {kind}"
         expect_refusal(result, what, f"{name} holds no weights. Name another folder.")
         expect.equal(result["loaded"], [name], what="what load() was called with")
+    tokens = int(rng.integers(9000, 10_000))
+    for said in ([], ["One ", "two"]):
+        result = learner.run(
+            probes.speak,
+            argv=["Hello", "--show-tokens"],
+            special_tokens=SPECIAL,
+            steps=[[number, text, -1.0] for number, text in enumerate(said)],
+            ends_with=f"{tokens} tokens do\n not fit",
+        )
+        what = f"a text that is too long for the model after {len(said)} tokens"
+        expect.that(not result["raised"], f"{what}: expected main() to return 2, but it raised {result['raised']}")
+        expect_complaint(result["code"], "", result["stderr"], what, f"{tokens} tokens do not fit")
+        shown = "One two\n" if said else ""
+        expect.equal(result["stdout"].strip(" \n"), shown.strip(), what=f"{what}: stdout")
+        expect.that(not said or result["stdout"].endswith("\n"), f"{what}: stdout must end with a newline.")
 
 
 @check(

@@ -237,7 +237,7 @@ def test_the_vocabulary_has_the_size_asked_for(learner, rng):
 @check(
     task="1.1",
     weight=2,
-    lesson="06_tokens#bytes",
+    lesson="06_tokens#bpe-by-hand",
     hints=[
         "Training works on the UTF-8 bytes of a piece, so a letter with an accent starts as two tokens.",
         "After a merge, every pair that touches the new token has a new count. Compare yours with a full recount.",

@@ -32,19 +32,28 @@ class Pipe(io.RawIOBase):
 
 
 class Keyboard(io.StringIO):
-    """Stdin, which may be a terminal."""
+    """Stdin, which may be a terminal. `asked` is what had reached the screen when the first line was read."""
 
-    def __init__(self, text, terminal):
+    def __init__(self, text, terminal, screen):
         super().__init__(text)
         self.terminal = terminal
+        self.screen = screen
+        self.asked = None
 
     def isatty(self):
         return self.terminal
 
+    def readline(self, *size):
+        if self.asked is None:
+            self.asked = self.screen.data.decode("utf-8", "replace")
+        return super().readline(*size)
 
-def stream(pipe):
-    """A buffered text stream onto a pipe, like the stdout of a program."""
-    return io.TextIOWrapper(io.BufferedWriter(pipe), encoding="utf-8", errors="replace", newline="\n")
+
+def stream(pipe, lines=False):
+    """A buffered text stream onto a pipe, like the stdout of a program; with `lines` like its stderr."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(pipe), encoding="utf-8", errors="replace", newline="\n", line_buffering=lines
+    )
 
 
 def speak(learner, *, argv, environment, stdin="", terminal=False, seen=None, folders=()):
@@ -60,7 +69,8 @@ def speak(learner, *, argv, environment, stdin="", terminal=False, seen=None, fo
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     os.environ.update(environment)
-    sys.stdin, sys.stdout, sys.stderr = Keyboard(stdin, terminal), stream(out), stream(err)
+    keyboard = Keyboard(stdin, terminal, err)
+    sys.stdin, sys.stdout, sys.stderr = keyboard, stream(out), stream(err, lines=True)
     code, raised = None, ""
     # Nothing here is encrypted, and reading the certificates of the world for each client takes most of a start's time.
     ssl.SSLContext.load_verify_locations = lambda *_, **__: None
@@ -84,6 +94,7 @@ def speak(learner, *, argv, environment, stdin="", terminal=False, seen=None, fo
         "stdout": out.data.decode("utf-8", "replace"),
         "stderr": err.data.decode("utf-8", "replace"),
         "files": files,
+        "asked": keyboard.asked,
     }
 
 

@@ -311,18 +311,20 @@ def test_options_reach_their_place(learner, rng):
             want = [city.result(imperial=imperial)]
             wrong = {"main-option-ignored": lambda imperial=imperial: [city.result()] if imperial else None}
             expect.equal(got, want, what=f"{what}: the result that the second request brings", mistakes=wrong)
-        turns = int(rng.integers(1, 4))
-        replies = [Reply.of(weather(city)) for _ in range(turns + 1)]
-        what = f"--max-turns {turns}, where the model calls again and again"
-        result = table.ask(question, "--max-turns", str(turns), replies=replies)
-        came = len(table.model.requests)
-        expect.that(
-            came == turns,
-            f"{what}: expected {turns} requests, {came} came",
-            mistake="main-option-ignored" if came > turns else None,
-        )
-        ended(result, 1, what, mistake="main-failure-is-success")
-        complaint(result, what, "max_turns", "--max-turns")
+        for turns in (1, int(rng.integers(2, 4))):
+            replies = [Reply.of(weather(city)) for _ in range(turns + 1)]
+            what = f"--max-turns {turns}, where the model calls again and again"
+            result = table.ask(question, "--max-turns", str(turns), replies=replies)
+            came = len(table.model.requests)
+            expect.that(
+                came == turns,
+                f"{what}: expected {turns} requests, {came} came",
+                mistake="main-option-ignored" if came > turns else None,
+            )
+            ended(result, 1, what, mistake="main-failure-is-success")
+            complaint(result, what, "max_turns", "--max-turns")
+        for free in ("--prices=0,0.5", "--prices=0.5,0"):
+            ended(table.ask(question, free, replies=[Reply.of("Yes.")]), 0, free)
 
 
 @check(
@@ -758,6 +760,18 @@ def test_writing_needs_a_person(learner, rng):
                     good,
                     f"{what}: the person is asked on stderr, with the tool's name and the arguments; stderr is "
                     f"{expect.show(result['stderr'])}, stdout {expect.show(result['stdout'])}",
+                )
+                expect.that(
+                    result["asked"] is None or file in result["asked"],
+                    f"{what}: the question was still in a buffer when the answer was read; flush it.",
+                )
+            elif argv == into:
+                told = result["stderr"].strip().splitlines()
+                expect.that(
+                    len(told) >= 2 and result["stdout"] == "So be it.\n",
+                    f"{what}: a line on stderr says that nobody can be asked, before the last line that says that "
+                    f"there is no answer; stderr is {expect.show(result['stderr'])}, stdout "
+                    f"{expect.show(result['stdout'])}",
                 )
 
 

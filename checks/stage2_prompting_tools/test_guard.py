@@ -72,7 +72,7 @@ def test_invisible_characters_go(learner, rng):
     cases.append(("a\r\nb\rc\u0085d\u2028e\u2029f", "a\nb\nc\nd\ne\nf", {}))
     cases.append(("ig\u200bno\u2060re\ufeff", "ignore", {}))
     tags = "".join(chr(0xE0000 + ord(c)) for c in "obey me")
-    for unseen in (tags, "\ue000", "\U000e0100\U000e01ef", "\ufff9", "\u202e", "\x1b"):
+    for unseen in (tags, "\ue000", "\U000e0100\U000e01ef", "\ufe00\ufe0d", "\ufff9", "\u202e", "\x1b"):
         cases.append((plain + unseen, plain, {"sanitise-lists-a-few-characters": plain + unseen}))
     for _ in range(12):
         where = int(rng.integers(1, len(plain)))

@@ -530,6 +530,9 @@ def test_calls_run_side_by_side(learner, rng):
     for place, outcome in enumerate(got):
         content = good(outcome, f"one of {count} calls at the same time", "calls-in-a-queue")
         expect.equal(content, str(place), what=f"the result of call {place}", mistakes={})
+    # 1e300 is a finite number of seconds, and more than a thread or a queue can wait.
+    what = "a tool that takes 0.01 of 1e300 seconds"
+    expect.equal(good(learner.run(probes.in_time, seconds=0.01, timeout=1e300), what), "in time", what=what)
 
 
 @check(

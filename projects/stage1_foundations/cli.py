@@ -93,7 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, for `--help` too. 2 if the command line is wrong, or if `model.load` raises an `ArtifactError` (of
         `roadmap.artifacts`) or a `ValueError`: stdout stays empty, and stderr gets one line that holds the message,
-        with every run of white space in it as one space.
+        with every run of white space in it as one space. Also 2, and such a line and no other on stderr, if a step
+        raises a `ValueError`, because the text has become longer than the model has positions: what had been shown
+        before stays on stdout, closed by a newline.
     """
     raise NotImplementedError("task 1.10: main")
 

@@ -122,7 +122,7 @@ def fetch_json(
     - when the tries are used up or it gives up. The text holds how many requests were sent, as in "3 tries", and the
       last reason; for a Retry-After that is too long its seconds as well;
     - at once for every other status that is not 2xx, redirects included: they may lead anywhere;
-    - at once for a 2xx answer whose body is not JSON;
+    - at once for a 2xx answer whose body is not JSON (or is nested too deep for Python's parser);
     - at once for what else httpx cannot do (any other httpx.HTTPError), such as an address that is not HTTP.
     Reasons. Of a response it is the `reason` of its JSON body, a str that is not empty, as in
     `{"error": true, "reason": "..."}`, or else the status itself, as in "502": the text always holds both where both

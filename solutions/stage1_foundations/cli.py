@@ -143,7 +143,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, for `--help` too. 2 if the command line is wrong, or if `model.load` raises an `ArtifactError` (of
         `roadmap.artifacts`) or a `ValueError`: stdout stays empty, and stderr gets one line that holds the message,
-        with every run of white space in it as one space.
+        with every run of white space in it as one space. Also 2, and such a line and no other on stderr, if a step
+        raises a `ValueError`, because the text has become longer than the model has positions: what had been shown
+        before stays on stdout, closed by a newline.
     """
     # >>> solution
     try:
@@ -175,14 +177,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         decoder=tokenizer.stream(),
     )
     lines = []
-    for step in steps:
-        print(step.text, end="", flush=True)
-        columns = [json.dumps(step.text, ensure_ascii=False)]
-        if options.show_tokens:
-            columns.insert(0, str(step.token))
-        if options.show_probs:
-            columns.append(f"{math.exp(step.logprob):.4f}")
-        lines.append("\t".join(columns))
+    try:
+        for step in steps:
+            print(step.text, end="", flush=True)
+            columns = [json.dumps(step.text, ensure_ascii=False)]
+            if options.show_tokens:
+                columns.insert(0, str(step.token))
+            if options.show_probs:
+                columns.append(f"{math.exp(step.logprob):.4f}")
+            lines.append("\t".join(columns))
+    except ValueError as error:
+        if lines:
+            print()
+        return _refuse(error)
     print()
     if options.show_tokens or options.show_probs:
         print("\n".join(lines), file=sys.stderr)

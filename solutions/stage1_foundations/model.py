@@ -231,7 +231,7 @@ class Transformer(nn.Module):
         Args:
             ids: int (batch, length).
             cache: None, or a `cache.KVCache`: `append(layer, k, v)` as in `Attention.forward`, and `length`, the number
-                of tokens it holds. Read it before the layers: while they append it is changing.
+                of tokens it holds. Read it once, before the layers: it grows when the last of them has appended.
 
         Returns:
             (batch, length, vocab).

@@ -144,8 +144,8 @@ def next_token(logits: Tensor, previous: Sequence[int], params: SamplingParams, 
     The order is fixed: repetition penalty, temperature, top-k, top-p, min-p, draw. Each step works on what the one
     before it left. A setting that is off (see SamplingParams) is skipped.
     Temperature 0 is greedy: the highest logit after the repetition penalty, the lowest id among equals; nothing is
-    drawn, and the filters have no say. So is a temperature above 0 that is too small to divide by: where the highest
-    logit is finite, and is not finite any more after `apply_temperature` (with 1e-300, say).
+    drawn, and the filters have no say. A temperature above 0 that is too small to divide by (1e-300, say) is greedy
+    too: one with which the highest logit is finite before `apply_temperature` and not after it.
 
     logits: (vocab,), not changed. previous: the ids of the prompt and of what was generated, for the penalty.
     Returns a Python int. Raises ValueError for a negative temperature, and what the steps raise.

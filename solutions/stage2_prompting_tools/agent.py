@@ -204,8 +204,8 @@ class Agent:
           first, with the result's content, and `is_error` true where it is an error. An exception that comes out of
           `run_call` is an error result that holds its type and its text. The arguments are a copy: a tool that changes
           them does not change the conversation. Then comes the next turn.
-        - "pause_turn": the service wants to be asked again. The next turn follows without a new user message. A call
-          of ours does not belong into such an answer, and is left out as below.
+        - "pause_turn": the service wants to be asked again. The next turn follows without a new user message. A call of
+          ours does not belong in such an answer, and is left out as below.
         - Any other, known or not, ends the run: "end_turn", "stop_sequence", "max_tokens", "refusal",
           "model_context_window_exceeded" and what is still to come; so does a "tool_use" without any call. A call in
           an answer that ended in this way may be cut off, however whole it looks: it is never run, and left out of the

@@ -77,7 +77,8 @@ def sanitise(text: str, *, limit: int = 20_000) -> str:
     6. Hidden HTML elements. Going through `tags` from left to right: an opening tag that `hides` goes, with all that
        follows up to and with the closing tag of its name that balances it (opening tags of that name on the way count),
        or up to the end of the text. Elements in `VOID` have no content: the tag alone goes. Names in any case.
-    7. A text longer than `limit` is cut, and ends with `CUT`: `limit` characters in all.
+    7. A text longer than `limit` is cut, and ends with `CUT`: `limit` characters in all (fewer where a joiner would
+       stand before `CUT`: it goes).
 
     What 4 to 6 take away leaves one space in its place: if it left nothing, the text around it could close up to a new
     comment, mark or tag. Sanitising twice gives the same as once. The time is in proportion to the length of the text,
@@ -280,7 +281,8 @@ class Guard:
         """Learn from texts labelled 1 (injection) or 0 (harmless), and choose the threshold.
 
         - The weights minimise `loss_and_gradient` with `L2` over all texts, nearly: no component of the gradient, the
-          bias's included, is above 1e-3 in size. How you get there is up to you.
+          bias's included, is above 1e-3 in size. How you get there is up to you. (On hidden texts the guard still gets
+          better up to 1e-4.)
         - `threshold` comes from `choose_threshold` on scores of texts that their model was not trained on: the texts
           are dealt into `FOLDS` folds in a random order, in proportion to their labels, and each fold is scored by a
           model trained on the others. On its own training texts a model is nearly always right, and the threshold

@@ -179,7 +179,7 @@ def _patterns(secrets: Sequence[str]) -> Iterator[re.Pattern[str]]:
 def _character(character: str) -> str:
     """A pattern for one character of a secret, as it is or percent-encoded."""
     coded = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-    forms = [re.escape(character), f"(?i:{coded})", *([r"\+"] if character == " " else [])]
+    forms = [f"(?i:{coded})", re.escape(character), *([r"\+"] if character == " " else [])]
     return f"(?:{'|'.join(forms)})"
 
 
@@ -373,6 +373,8 @@ class Gate:
     # >>> solution
     def _agreed(self, name: str, arguments: Any) -> bool:
         call = json.dumps([name, arguments], sort_keys=True, default=str)
+        if call in self.refused:  # nobody need be asked, so it does not wait
+            return False
         with self.asking:
             if call in self.refused:
                 return False

@@ -116,9 +116,9 @@ class Registry:
         While it runs. The function is called as `function(**arguments)` with a deep copy: the conversation that the
         arguments came from stays as it is. `run` returns within `tool.timeout` seconds even if the tool never does;
         then the result is an error whose content says that there was no answer, and names the limit, as in
-        `f"{timeout:g} seconds"`. For a tool that is not read_only it holds UNKNOWN_OUTCOME as well, for no other. A
-        tool left behind keeps neither the program from ending nor other calls from running, however many were left
-        behind. `run` may be called from several threads at the same time, and the calls run side by side.
+        `f"{timeout:g} seconds"`. For a tool that is not read_only, and only for such a tool, it holds UNKNOWN_OUTCOME
+        as well. A tool left behind keeps neither the program from ending nor other calls from running, however many
+        were left behind. `run` may be called from several threads at the same time, and the calls run side by side.
 
         After it has run:
         - ToolError: an error with the text of the exception and nothing else, or NO_OUTPUT where the text is blank.
@@ -147,7 +147,7 @@ class Registry:
         box: list[ToolResult] = []
         thread = threading.Thread(target=lambda: box.append(_outcome(tool, arguments)), daemon=True)
         thread.start()
-        thread.join(tool.timeout)
+        thread.join(min(tool.timeout, threading.TIMEOUT_MAX))
         if not box:
             content = f"{tool.name} did not answer within {tool.timeout:g} seconds; its result is not known."
             if not tool.read_only:

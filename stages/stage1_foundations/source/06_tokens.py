@@ -119,8 +119,8 @@ print("joined first:   ", b"".join(as_bytes(ids)).decode("utf-8", errors="replac
 #
 # Python's standard library has such a decoder. Watch it with tokens. In task 1.2 you write your own, from the table
 # above: look back over at most three bytes for a first byte, and ask whether its character is complete. (Python's knows
-# a little more than the table, such as that no character begins with `F5`, and gives such bytes up a moment sooner. The
-# joined text is the same, and the table alone will do.)
+# a little more than the table, such as that no character begins with `F5`, and shows U+FFFD for such bytes a step
+# earlier. The joined text is the same, and the table alone will do.)
 
 # %% tags=["stable"]
 decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -257,10 +257,10 @@ assert 0.002 < late < 0.02
 # %% [markdown]
 # About a hundredth. So keep, for each pair, its count and the set of pieces that hold it. After a merge, look at those
 # pieces only: take their old pairs out of the counts, put the new ones in. The best pair comes from a heap. A heap
-# cannot change an entry, so push a new one, `(-count, pair)`, for **every pair whose count changed, up or down**; an
-# entry that comes out with another count than the pair has now is outdated, and is skipped. Forget the pairs that fell,
-# and a pair that was once frequent vanishes: its old entry is outdated, and there is no new one. Task 1.1 asks for
-# this.
+# cannot change an entry, so push a new one, `(-count, pair)`, for **every pair whose count changed, up or down**. A
+# pair whose count is now 0 is gone: do not push it. An entry that comes out with another count than the pair has now is
+# outdated, and is skipped. (If you leave out the pairs that fell, a pair that was once frequent vanishes: its old entry
+# is outdated, and there is no new one.) When the heap is empty, training ends. Task 1.1 asks for this.
 #
 # **The vocabulary** then has an order: ids 0 to 255 are the single bytes, after them the merged tokens as they were
 # learned, and the special tokens last (section [7](#special-tokens)).
@@ -339,8 +339,8 @@ print(f"eight times as long takes {seconds[2000] / seconds[250]:.0f} times the t
 #   joined token lives at the place of its left half; the place of the right half becomes empty, and the lists skip it.
 # - Put `(rank, place)` of every known pair into a heap, where `place` is that of the pair's left token. Take the least:
 #   the lowest rank, and the leftmost among equals. Join, and put in the (at most two) new pairs if they are known.
-# - An entry is **stale**, and is skipped, when its place is empty, has no right neighbour any more, or holds a pair
-#   whose rank now is another one.
+# - An entry is **stale**, and is skipped, when its place is empty, has no right neighbour any more, or now holds
+#   another pair, of another rank or of none.
 #
 # Take *abc* from above: the heap holds (1, 0) for `a b` and (0, 1) for `b c`. (0, 1) comes out; `bc` now lives at place
 # 1, place 2 is empty, and `a bc` is not known. (1, 0) comes out: the pair at place 0 is `a bc`, no longer the pair of
@@ -764,8 +764,8 @@ assert measured["Hindi"][0] > 4 * measured["English"][0]
 #
 # Two rules for the cut. Where one name is the beginning of another, the **longest wins**, in whatever order they are
 # given. And a name is text, not a pattern: `<|im|>` contains bars, which mean *or* in a regular expression, so escape
-# it. Without any names the pattern that is joined from them would be empty and match between all characters: then cut
-# nothing.
+# it. Without any names the pattern that is joined from them would be empty and match between all characters: then skip
+# this cut; the pattern of section [2](#bpe-by-hand) still applies.
 
 # %% tags=["stable"]
 names = ["<|im|>", "<|im|>+"]

@@ -1408,8 +1408,8 @@ exercise_5(your_answer_5)
 # ## Now build it
 # Task 1.3 asks for the masks, the scaled dot product and the heads: `roadmap check 1.3`. Task 1.5 asks for norm,
 # feed-forward, attention and block, then for the whole model; read [lesson 8](08_positions.ipynb#rope) and [lesson
-# 9](09_inside_smollm2.ipynb#weights) before its second half. What it says of a cache is explained in [lesson
-# 10](10_decoding.ipynb#kv-cache): `roadmap check 1.5`.
+# 9](09_inside_smollm2.ipynb#weights) before its second half. Its cache is explained in [lesson
+# 10](10_decoding.ipynb#kv-cache). Then: `roadmap check 1.5`.
 #
 # ## Further reading
 # - Vaswani and others, *Attention Is All You Need*, 2017.

@@ -371,7 +371,8 @@ style.show(
 # %% [markdown]
 # On SmolLM2, a text of 384 tokens, and a window of 64 (small, so that a laptop can do it). We keep each window's
 # losses, and then add them up in the right way and in four wrong ones. To keep the code short, this window is twice the
-# stride, and the stride divides the text: only then does a window score from `s + STRIDE`, and are all of them full.
+# stride, and the stride divides the text: only then does every later window score from `s + STRIDE`, and only then is
+# every window full.
 #
 # **Predict.** Which wrong way makes the model look *better* than it is?
 

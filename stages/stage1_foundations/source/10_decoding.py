@@ -184,7 +184,8 @@ assert 1 - probabilities[:100].sum() > 1 / 3
 #
 # The order never changes. $T = 1$ is the model as it is, $T \to 0$ is greedy. $T = 0$ itself cannot be divided by, so
 # programs take it as a request for greedy decoding, and a negative one as a mistake. A $T$ of $10^{-300}$ is above 0
-# and yet cannot be divided by: the quotients leave float32, and a softmax of infinities is NaN. It is greedy, too.
+# and yet cannot be divided by: the quotients leave float32, and a softmax of infinities is NaN. Treat it as greedy,
+# too.
 
 # %% tags=["stable"]
 names = ["king", "fog", "ice", "storm"]
@@ -278,7 +279,8 @@ print((batch >= thresholds).tolist())
 # | king | 0.10 | 0.90 | no |
 #
 # *storm* crosses the line and stays: without it the set would hold 0.50 and miss its promise. This rule also keeps the
-# most likely token for any $p > 0$, so the set is never empty. Equal logits go in the order of their ids, lower first.
+# most likely token for any $p > 0$, so in exact arithmetic the set is never empty. Equal logits go in the order of
+# their ids, lower first.
 
 
 # %% tags=["stable"]
@@ -305,7 +307,7 @@ for p in (0.3, 0.7, 0.8):
 ordered, ids = row.sort(descending=True, stable=True)
 shares = ordered.softmax(-1)
 keep_sorted = shares.cumsum(-1) - shares < 0.7
-keep_home = torch.zeros(4, dtype=torch.bool).scatter(-1, ids, keep_sorted)  # keep_home[ids[i]] = keep_sorted[i]
+keep_home = torch.zeros_like(keep_sorted).scatter(-1, ids, keep_sorted)  # keep_home[ids[i]] = keep_sorted[i]
 print("ids, sorted      ", ids.tolist())
 print("verdict, sorted  ", keep_sorted.tolist())
 print("as if by id      ", [n for n, keep in zip(names, keep_sorted.tolist(), strict=True) if keep], "<- wrong")
@@ -478,8 +480,8 @@ assert difference < 1e-3 * scale
 
 # %% [markdown]
 # True, up to rounding. So keep them. The **cache** holds for each layer the keys and the values of all positions fed so
-# far. A step computes the new positions only, **appends** theirs along the dimension of positions, and attends to
-# all. In small, one layer, two positions held and one new:
+# far. A step computes the new positions only, **appends** theirs along the dimension of positions (the first ones are
+# stored as they are), and attends to all. In small, one layer, two positions held and one new:
 
 # %% tags=["stable"]
 held = torch.tensor([[[[1.0, 1.0], [2.0, 2.0]]]])  # (batch 1, kv_heads 1, positions 2, d 2)
@@ -498,7 +500,8 @@ print("joined along the heads, by mistake:", tuple(torch.cat((held, held), dim=1
 # - **Layers.** Each has a store of its own. The mask of a new query spans all held keys plus the new ones.
 # - **Going back.** `past` may be smaller than what is held, when a user edits the text or a guess is withdrawn. Then
 #   forget everything from `past` on, in every layer, before feeding; otherwise new tokens attend to text that is gone.
-#   A `past` that is negative or larger than what is held cannot be served, nor can an empty list of ids: refuse them
+#   Task 1.7 does it always, also where `past` is all that is held: a pass that broke off leaves the layers uneven. A
+#   `past` that is negative or larger than what is held cannot be served, nor can an empty list of ids: refuse them
 #   before anything is fed.
 #
 # The same `step` contract as before, so the loop of section 1 runs unchanged:
@@ -1050,7 +1053,7 @@ def packed(data: str) -> int:
     return len(lzma.compress(data.encode(), preset=6))
 
 
-pieces = tokenizer(held_text[:5000]).input_ids[:512]
+pieces = tokenizer(held_text[:5000]).input_ids[:512]  # two windows, side by side
 big_bits = -sum(float(logprobs_of(pieces[i : i + 256], 1).sum()) for i in (0, 256)) / math.log(2)
 rates = {
     "uniform over 1,024 tokens": math.log(1024) * per_byte,

@@ -585,11 +585,10 @@ assert batch["similar 6"] == marks["similar 6"]
 # too. Count the turns as in [lesson 1](01_prompts.ipynb#what-the-model-reads): an example costs its two texts and
 # eleven tokens of frame.
 #
-# When the whole does not fit, something goes, and a program decides what. First examples, **the least similar
-# first**, which is the front of our list. Then, when no example is left, the **oldest exchange** of the conversation,
-# question and answer together, since roles must alternate (and a tool's result must never be parted from its call;
-# lesson 5 has those).
-# Never the system message, never the question.
+# When the whole does not fit, something goes, and a program decides what. First examples, **the least similar first**,
+# which is the front of our list. Then, when no example is left, the **oldest exchange** of the conversation, question
+# and answer together, since roles must alternate (and a tool's result must never be parted from its call; lesson 5
+# introduces tools). Never the system message, never the question.
 #
 # By hand: 60 tokens for system message and question, four examples of 20, 25, 22 and 18, two exchanges of 30 and 50,
 # a budget of 150. All together take 225. Without 20: 205. Without 25: 180. Without 22: 158. Without 18: 140, which

@@ -421,7 +421,8 @@ assert wrong[1] > 20
 # %% [markdown]
 # The `validate` of task 2.3 is this function with more order in it. The path of the whole value is the empty string, as
 # JSON Pointer has it. Each broken keyword is a problem of its own: `minimum` and `maximum` are two. An `anyOf` that
-# fails comes before what is wrong inside. And it knows `const`, the upper limits, and `True` and `False` as schemas.
+# fails comes before what is wrong inside. And it knows `const`, the upper limits, a list of types, a schema under
+# `additionalProperties`, and `True` and `False` as schemas.
 
 # %% [markdown]
 # ## 4. Repair, or draw again <a id="repair"></a>

@@ -196,9 +196,9 @@ assert made["input_schema"]["required"] == ["start", "hours"]
 # Task 2.2 goes further: a `"type"` beside the `"enum"` where the values have one, an `Enum` as a `Literal` of its
 # members' values, tuples, TypedDicts, a default only where JSON can hold it. Four things of the standard library help
 # there. `inspect.unwrap` finds the function below `functools.wraps`. `get_type_hints` resolves *all* annotations, the
-# return's too, and its error does not say which one could not be resolved; a stand-in with a single annotation does. A
-# TypedDict's `__required_keys__` says which keys must be there, but not where `Required` or `NotRequired` stands inside
-# a string; the hints keep these marks, to be looked at and taken off.
+# return's too, and its error does not say which one could not be resolved; resolve one at a time, on a stand-in, with
+# the function's `__globals__`, and you know. A TypedDict's `__required_keys__` says which keys must be there, but not
+# where `Required` or `NotRequired` stands inside a string; the hints keep these marks, to be looked at and taken off.
 
 # %% tags=["stable"]
 alone = types.SimpleNamespace(__annotations__={"it": "Place | None"})  # one annotation of a function, as it stands
@@ -726,7 +726,7 @@ for city in ("Oslo", "Narnia"):
 # an answer, `{"city": null}`, as *no results* is for a search.
 #
 # What a tool returns is text in the end. Data becomes JSON with `json.dumps(value, ensure_ascii=False,
-# allow_nan=False)`: letters stay letters, which are fewer tokens than `\u00f6`, and NaN, which is no JSON, is an error
+# allow_nan=False)`: an ö stays an ö, which takes fewer tokens than `\u00f6`, and NaN, which is no JSON, is an error
 # here and not at the reader's. Half a character (a lone surrogate) would break the request that carries it;
 # `text.encode("utf-8", "replace").decode()` takes it out.
 #
@@ -979,7 +979,7 @@ def reason_of(response: httpx.Response) -> str:
     """The service's own words, if it has any. A proxy's 502 is a page in HTML."""
     try:
         return str(response.json()["reason"])
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):  # the last one for `[[[[...`
         return ""
 
 
@@ -993,7 +993,7 @@ def fetch(client: httpx.Client, url: str, params: dict[str, Any], *, retries: in
             reason = type(error).__name__
         else:
             if response.is_success:
-                return response.json()
+                return response.json()  # raises ValueError, or RecursionError for `[[[[...`; task 2.5 says what then
             reason = f"{response.status_code} {reason_of(response)}".strip()
             if response.status_code not in AGAIN:
                 raise ToolError(f"The service refused: {reason}")

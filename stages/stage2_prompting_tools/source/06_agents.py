@@ -189,6 +189,7 @@ def think(kit: Kit, state: State) -> None:
     content = [block.model_dump(exclude_none=True) for block in answer.content]
     if answer.stop_reason not in ("tool_use", "pause_turn"):
         state.stop = answer.stop_reason or "unknown"
+    if answer.stop_reason != "tool_use":
         content = [block for block in content if block["type"] != "tool_use"]  # what was cut off is not a call
     if content:
         state.messages.append({"role": "assistant", "content": content})
@@ -1087,17 +1088,16 @@ assert alarms[0] / alarms[1] > caught[0] / caught[1]
 # %%
 def stream_turn(client: anthropic.Anthropic, **request: Any) -> Iterator[tuple[str, Any]]:
     """('text', piece) as it comes, then ('message', the whole). A broken connection is an APIConnectionError."""
-    try:
-        with client.messages.stream(**request) as stream:
+    with client.messages.stream(**request) as stream:
+        try:
             for piece in stream.text_stream:
                 yield "text", piece
             yield "message", stream.get_final_message()
-    except httpx2.TransportError as error:  # this SDK lets it through once the stream has begun
-        raise anthropic.APIConnectionError(
-            message="The connection broke off.", request=stream.response.request
-        ) from error
-    except ValueError as error:  # all events came, and a tool's input among them is no JSON
-        raise anthropic.APIResponseValidationError(stream.response, None, message=str(error)) from error
+        except httpx2.TransportError as error:  # this SDK lets it through once the stream has begun
+            request = stream.response.request
+            raise anthropic.APIConnectionError(message="The connection broke off.", request=request) from error
+        except ValueError as error:  # all events came, and a tool's input among them is no JSON
+            raise anthropic.APIResponseValidationError(stream.response, None, message=str(error)) from error
 
 
 begun, seen, arrived = time.perf_counter(), 0, [(0.0, 0)]

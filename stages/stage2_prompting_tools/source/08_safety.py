@@ -477,9 +477,9 @@ assert verdicts["parser's host"][5]
 # The parser falls for two. `evil.test\@heron.test`: for Python all up to `@` is a user name; a browser turns the
 # backslash into a slash and goes to `evil.test`. **Where two programs read an address differently, refuse it**: user
 # names, backslashes, white space, letters outside ASCII. Look for these in the address *as it was given* and in
-# `urlsplit(url).netloc`: the parser quietly drops line feeds and tabs, and its `.hostname` makes small letters, also of
-# signs outside ASCII. And port 8443 is another service on the same host. So this check is not finished; the docstring
-# of task 2.7 has the whole list.
+# `urlsplit(url).netloc`: the parser quietly drops line feeds and tabs, and its `.hostname` lowers the case, which turns
+# the Kelvin sign into a k. And port 8443 is another service on the same host. So this check is not finished; the
+# docstring of task 2.7 has the whole list.
 #
 # Inside the house, secrets leak by accident: into logs, prompts, error messages. There **redaction** helps.
 #
@@ -523,8 +523,8 @@ def in_a_url(secret: str) -> re.Pattern[str]:
     """Finds the secret, each of its characters as it is or as the %XX of its UTF-8 bytes; a space also as a plus."""
     each = []
     for character in secret:
-        coded = "".join(f"%{byte:02x}" for byte in character.encode())
-        each.append("|".join([re.escape(character), f"(?i:{coded})", *([r"\+"] if character == " " else [])]))
+        coded = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+        each.append("|".join([f"(?i:{coded})", re.escape(character), *([r"\+"] if character == " " else [])]))
     return re.compile("".join(f"(?:{forms})" for forms in each))
 
 
@@ -630,7 +630,7 @@ assert lazy[2] > 20 * ended[2]
 # once. Second: each of the unclosed `<!--` was searched to the end of the text, which is **quadratic**. Whoever writes
 # the text must not choose how long you wait; give every pattern an end, and every text a limit. The limit is needed for
 # Python's own `normalize`, too: it sorts the marks that stand on a letter, and a letter with thousands of accents takes
-# it the square of their number.
+# it time that grows with the square of their number.
 
 # %% [markdown]
 # ## 6. Least privilege: suppose the model is lost <a id="least-privilege"></a>
@@ -677,8 +677,8 @@ assert [inside(path) for path in PATHS] == list(PATHS.values())
 
 # %% [markdown]
 # A check on the text stops nothing: all five begin with the folder. Resolve first, compare then. And `resolve` raises
-# where it can make nothing of a path: `ValueError` for a NUL in it, `OSError` for what the system refuses,
-# `RuntimeError` for links in a circle (older versions of Python). What cannot be resolved is not inside.
+# where it can make nothing of a path: `ValueError` for a NUL in it, `RuntimeError` for links in a circle (older
+# versions of Python), `OSError` for what the system cannot look up. What cannot be resolved is not inside.
 #
 # Now a whole policy, against eighteen calls: nine that an attacker would make, nine of an honest day that look much
 # the same. We compare it with the filter that everybody writes first, a list of bad words in the arguments.
@@ -776,7 +776,7 @@ def gate(tool: str, argument, confirm) -> str:
 
 
 asked = []
-for answer in ("yes", True):  # the first is no True, and so it is a no; the second is not even asked for
+for answer in ("yes", True):  # the first is not `True`, and so it is a no; the second is not even asked
     gate("refund", 12, lambda *call, answer=answer: asked.append(call) or answer)
 gate("delete_booking", 12, lambda *call: asked.append(call) or True)
 gate("send_mail", f"Here it is: {SECRET}", lambda *call: asked.append(call) or True)
@@ -785,8 +785,9 @@ assert asked == [("refund", 12), ("delete_booking", 12)]
 assert SECRET not in "".join(journal)
 
 # %% [markdown]
-# Task 2.7 asks for all four, with results and reasons in the log as well. Redact the data *before* it becomes JSON: in
-# the finished line a quotation mark inside a secret is written as two characters, and the secret is no longer found.
+# Task 2.7 asks for all four, with results and reasons in the log as well. What has been refused already should not even
+# wait for the lock: look before, and once more inside. Redact the data *before* it becomes JSON: in the finished line a
+# quotation mark inside a secret is written as two characters, and the secret is no longer found.
 
 # %% [markdown]
 # ## 7. Quoting: where data begins and ends <a id="quoting"></a>
@@ -1017,7 +1018,8 @@ assert np.abs(embed(written[:6]) - stored[:6]).max() < 2e-3
 #
 # A penalty $\tfrac{\lambda}{2}\lVert w \rVert^2$ keeps the weights small; the bias is left alone. We train by plain
 # gradient descent and compare with the library. A fixed number of steps is simple and slow; a program stops as soon as
-# no component of the gradient is above what it wants to reach ($10^{-3}$ in task 2.8).
+# no component of the gradient is above what it wants to reach. Task 2.8 asks for $10^{-3}$ at least; go on to
+# $10^{-4}$, where the guard still gets better.
 
 
 # %%
@@ -1064,6 +1066,8 @@ def at_most(scores: np.ndarray, alarms: float) -> float:
     """The threshold above all but the share `alarms` of these harmless texts' scores."""
     ordered = np.sort(scores)
     allowed = int(alarms * len(ordered) + 1e-9)  # without it, 0.29 * 100 is 28.999... and one alarm is given away
+    if allowed >= len(ordered):
+        return float(ordered[0])
     return float(np.nextafter(ordered[len(ordered) - 1 - allowed], np.inf))
 
 

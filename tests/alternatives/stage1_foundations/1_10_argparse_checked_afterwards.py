@@ -55,18 +55,25 @@ def main(argv=None):
 
     specials = tokenizer.special_tokens
     rows = []
-    for step in generate(
-        CachedModel(model),
-        tokenizer.encode(options.prompt),
-        max_new_tokens=options.max_new_tokens,
-        params=SamplingParams(options.temperature, top_p=options.top_p),
-        seed=options.seed,
-        stop_tokens=[specials[end] for end in set(END_TOKENS) & set(specials)],
-        decoder=tokenizer.stream(),
-    ):
-        sys.stdout.write(step.text)
-        sys.stdout.flush()
-        rows.append((str(step.token), json.dumps(step.text, ensure_ascii=False), format(math.exp(step.logprob), ".4f")))
+    try:
+        for step in generate(
+            CachedModel(model),
+            tokenizer.encode(options.prompt),
+            max_new_tokens=options.max_new_tokens,
+            params=SamplingParams(options.temperature, top_p=options.top_p),
+            seed=options.seed,
+            stop_tokens=[specials[end] for end in set(END_TOKENS) & set(specials)],
+            decoder=tokenizer.stream(),
+        ):
+            sys.stdout.write(step.text)
+            sys.stdout.flush()
+            rows.append(
+                (str(step.token), json.dumps(step.text, ensure_ascii=False), format(math.exp(step.logprob), ".4f"))
+            )
+    except ValueError as error:
+        sys.stdout.write("\n" * bool(rows))
+        print(*str(error).split(), file=sys.stderr)
+        return 2
     sys.stdout.write("\n")
     sys.stdout.flush()
     wanted = [options.show_tokens, True, options.show_probs]

@@ -73,18 +73,24 @@ def main(argv=None):
     ends = {number for name, number in tokenizer.special_tokens.items() if name in END_TOKENS}
     params = sampling.SamplingParams(top_p=options.top_p, temperature=options.temperature)
     said = []
-    for step in generate.generate(
-        cache.CachedModel(network),
-        tokenizer.encode(options.prompt),
-        max_new_tokens=options.max_new_tokens,
-        params=params,
-        seed=options.seed,
-        stop_tokens=tuple(ends),
-        decoder=tokenizer.stream(),
-    ):
-        said.append(step)
-        system.stdout.buffer.write(step.text.encode("utf-8"))
-        system.stdout.buffer.flush()
+    try:
+        for step in generate.generate(
+            cache.CachedModel(network),
+            tokenizer.encode(options.prompt),
+            max_new_tokens=options.max_new_tokens,
+            params=params,
+            seed=options.seed,
+            stop_tokens=tuple(ends),
+            decoder=tokenizer.stream(),
+        ):
+            said.append(step)
+            system.stdout.buffer.write(step.text.encode("utf-8"))
+            system.stdout.buffer.flush()
+    except ValueError as error:
+        if said:
+            system.stdout.buffer.write(b"\n")
+        system.stderr.write("the text is too long: " + " ".join(str(error).split()) + "\n")
+        return 2
     system.stdout.buffer.write(b"\n")
     system.stdout.buffer.flush()
     if options.show_tokens or options.show_probs:

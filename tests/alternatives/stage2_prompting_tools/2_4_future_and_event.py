@@ -67,7 +67,7 @@ class Registry:
                 future.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()
-        done, _ = wait([future], timeout=tool.timeout)
+        done, _ = wait([future], timeout=min(tool.timeout, threading.TIMEOUT_MAX))
         if not done:
             note = "" if tool.read_only else UNKNOWN_OUTCOME
             return ToolResult(f"Time-out: no answer from {name} after {tool.timeout:g} seconds. {note}", True)

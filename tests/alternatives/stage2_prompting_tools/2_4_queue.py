@@ -58,7 +58,7 @@ class Registry:
 
         threading.Thread(target=work, daemon=True, name=f"tool {name}").start()
         try:
-            error, value = outcome.get(timeout=tool.timeout)
+            error, value = outcome.get(timeout=min(tool.timeout, 10**6))
         except queue.Empty:
             words = f"No answer within {tool.timeout:g} seconds."
             return (words if tool.read_only else f"{words} {UNKNOWN_OUTCOME}"), True
