@@ -206,3 +206,29 @@ def crowd(learner, *, tools, cases, note, answer, wait=0.15):
     answering.set()
     for thread in threads:
         thread.join(5.0)
+
+
+def refused_again(learner, *, tools, call, other):
+    """A call that a person refuses, and once more while they are being asked about another: whether it had to wait."""
+    asking, answering = threading.Event(), threading.Event()
+
+    def confirm(name, arguments):
+        if arguments == other[1]:
+            asking.set()
+            answering.wait(6.0)
+        return False
+
+    policy = policy_of(learner, tools, [], allow_writes=True)
+    registry = Registry(learner, lambda *_: ["done", False], False)
+    made = learner.policy.Gate(registry, policy, confirm, lambda line: None)
+    made.run(*copy.deepcopy(call))
+    threads = [threading.Thread(target=made.run, args=tuple(copy.deepcopy(one)), daemon=True) for one in (other, call)]
+    threads[0].start()
+    asking.wait(3.0)
+    threads[1].start()
+    threads[1].join(3.0)
+    waits = threads[1].is_alive()
+    answering.set()
+    for thread in threads:
+        thread.join(5.0)
+    return waits

@@ -108,14 +108,15 @@ class Gate:
 
     def _says_yes(self, name, frozen):
         key = name + " " + json.dumps(_in_order(json.loads(frozen)))
+        if key in self.refused:
+            return False
         self.asking.acquire()
         try:
             if key not in self.refused:
-                self.refused.add(key)
                 with contextlib.suppress(Exception):
                     if self.confirm(name, json.loads(frozen)) is True:
-                        self.refused.discard(key)
                         return True
+                self.refused.add(key)
             return False
         finally:
             self.asking.release()
