@@ -120,9 +120,9 @@ def rows_of(stage: Stage) -> list[tuple[str, str]]:
         ("whole stage, warm, against a fresh pytest process", against(speed["stage"], 1)),
         ("one task without a model, warm, against a fresh pytest process", against(cheap, 2)),
         (
-            "tasks without a program, warm, against the learner's code alone",
+            "tasks without a program, warm on two cores, against the learner's code alone on one",
             f"{speed['overhead']['warm']['median']:.1f} s against {speed['overhead']['learner']['median']:.1f} s: "
-            f"{speed['overhead']['share']:.0%} on top",
+            f"{abs(speed['overhead']['share']):.0%} {'on top' if speed['overhead']['share'] >= 0 else 'less'}",
         ),
         ("`roadmap check` of the stage, cold", f"{speed['check_cold']['median']:.0f} s"),
     ]
