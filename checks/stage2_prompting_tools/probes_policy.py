@@ -170,19 +170,20 @@ class Spoiling:
         return verdict
 
 
-def crowd(learner, *, tools, cases, note, answer, wait=0.15):
-    """Calls from as many threads. `note(what, about)` tells the judge what begins and what ends.
+def crowd(learner, *, tools, cases, note, answer, before=(), wait=0.15):
+    """Calls from as many threads, after those of `before`. `note(what, about)` tells what begins and what ends.
 
     The first call comes last: while a person is being asked about another, who answers once it has come back, or after
     three seconds.
     """
-    asking, answering = threading.Event(), threading.Event()
+    crowded, asking, answering = threading.Event(), threading.Event(), threading.Event()
 
     def confirm(name, arguments):
         note("asked", [name, arguments])
-        asking.set()
-        answering.wait(5.0)
-        time.sleep(wait)
+        if crowded.is_set():
+            asking.set()
+            answering.wait(5.0)
+            time.sleep(wait)
         note("answered", [name, arguments])
         return answer
 
@@ -197,6 +198,9 @@ def crowd(learner, *, tools, cases, note, answer, wait=0.15):
 
     policy = policy_of(learner, tools, [], allow_writes=True)
     made = learner.policy.Gate(Registry(learner, run, False), policy, confirm, write)
+    for case in before:
+        made.run(*case)
+    crowded.set()
     threads = [threading.Thread(target=made.run, args=tuple(case), daemon=True) for case in cases]
     for thread in threads[1:]:
         thread.start()
@@ -206,29 +210,3 @@ def crowd(learner, *, tools, cases, note, answer, wait=0.15):
     answering.set()
     for thread in threads:
         thread.join(5.0)
-
-
-def refused_again(learner, *, tools, call, other):
-    """A call that a person refuses, and once more while they are being asked about another: whether it had to wait."""
-    asking, answering = threading.Event(), threading.Event()
-
-    def confirm(name, arguments):
-        if arguments == other[1]:
-            asking.set()
-            answering.wait(6.0)
-        return False
-
-    policy = policy_of(learner, tools, [], allow_writes=True)
-    registry = Registry(learner, lambda *_: ["done", False], False)
-    made = learner.policy.Gate(registry, policy, confirm, lambda line: None)
-    made.run(*copy.deepcopy(call))
-    threads = [threading.Thread(target=made.run, args=tuple(copy.deepcopy(one)), daemon=True) for one in (other, call)]
-    threads[0].start()
-    asking.wait(3.0)
-    threads[1].start()
-    threads[1].join(3.0)
-    waits = threads[1].is_alive()
-    answering.set()
-    for thread in threads:
-        thread.join(5.0)
-    return waits

@@ -39,32 +39,25 @@ def fetch(learner, *, url, params, sleep, options, given=True):
 
     `time_outs` are those that httpx had for each request, in seconds, of a client that was given or `new_client` made.
     """
-    time_outs, closed = [], []
-
-    def note(request):
-        time_outs.append(list(request.extensions.get("timeout", {}).values()))
-
+    time_outs, made = [], []
+    hooks = {"request": [lambda request: time_outs.append(list(request.extensions.get("timeout", {}).values()))]}
     new_client = learner.services.new_client
 
     def watched(*arguments, **more):
-        client = new_client(*arguments, **more)
-        client.event_hooks = {"request": [note]}
-        closed.append(client)
-        return client
+        made.append(new_client(*arguments, **more))
+        made[-1].event_hooks = hooks
+        return made[-1]
 
     learner.services.new_client = watched
+    client = quick_client(headers={"x-client": "given"}, event_hooks=hooks) if given else None
     try:
-        if not given:
-            found = outcome_of(lambda: learner.services.fetch_json(url, params, sleep=sleep, **options))
-        else:
-            with quick_client(headers={"x-client": "given"}, event_hooks={"request": [note]}) as client:
-                found = outcome_of(
-                    lambda: learner.services.fetch_json(url, params, sleep=sleep, client=client, **options)
-                )
-                found |= {"closed": client.is_closed}
+        found = outcome_of(lambda: learner.services.fetch_json(url, params, sleep=sleep, client=client, **options))
+        closed = client.is_closed if given else all(own.is_closed for own in made)
+        return found | {"time_outs": time_outs, "closed": closed}
     finally:
         learner.services.new_client = new_client
-    return found | {"time_outs": time_outs, "own_closed": all(client.is_closed for client in closed)}
+        if given:
+            client.close()
 
 
 def kept(learner, *, ttl, steps, made):

@@ -631,8 +631,14 @@ def test_what_was_confirmed_is_what_runs(learner, rng):
         first, "ran", what="what comes first, where a person takes time: a reading call 'ran', or they 'answered'"
     )
     expect.equal(kinds.count("written"), 5, what="how many lines the log has")
-    waits = learner.run(probes.refused_again, tools=TOOLS, call=crowd[1], other=["save_note", {"x": -1}])
-    expect.that(not waits, "A call that had been refused before waited until a question about another was answered.")
+    noted.clear()
+    again = [crowd[1], ["save_note", {"x": -1}]]
+    learner.run(probes.crowd, tools=TOOLS, cases=again, note=note, answer=False, before=crowd[1:2])
+    kinds = [what for what, _ in noted]
+    expect.that(
+        kinds[4:7] == ["asked", "writing", "written"],
+        "A call that had been refused before waited until a question about another was answered.",
+    )
 
 
 def most_at_once(kinds, begin, end):

@@ -306,7 +306,7 @@ def test_lines_that_break_are_tried_again(learner, rng):
         )
         failure(got, "an address where nobody listens", "4 tries", status=None, mistake="lines-break-it")
         expect.close(list(waits), [1.0, 2.0, 4.0], what="an address where nobody listens: the waits")
-        expect.that(got["own_closed"], "The client that `new_client` made was left open.")
+        expect.that(got["closed"], "The client that `new_client` made was left open.")
         waits.clear()
         got = learner.run(
             probes.fetch, url="ftp://127.0.0.1/v1/x", params={}, sleep=waits.sleep, options={"retries": 2}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roadmap.cli.console import console, load_course
 from roadmap.course.progress import Progress
 from roadmap.course.syllabus import Course, Stage, Task
@@ -20,9 +22,9 @@ def next() -> int:
     rows = [
         ("time", f"about {clock(task.minutes)}, difficulty {task.difficulty} of 5, {task.points:g} points"),
         ("write", f"{folder}/{task.file}"),
-        *(("" if index else "functions", name) for index, name in enumerate(task.functions)),
-        *(("" if index else "refused", name) for index, name in enumerate(task.forbid)),
-        *(("" if index else "read", lesson_line(course, anchor)) for index, anchor in enumerate(task.lessons)),
+        *_listed("functions", task.functions),
+        *_listed("refused", task.forbid),
+        *_listed("read", [lesson_line(course, anchor) for anchor in task.lessons]),
         ("check", f"roadmap check {task.id}"),
         ("stuck", f"roadmap hint {task.id}"),
     ]
@@ -46,6 +48,11 @@ def lesson_line(course: Course, anchor: str) -> str:
     """A lesson section with the lesson's name: `10_decoding#top-p (L1.10 The decoding loop)`."""
     lesson = course.lesson(anchor)
     return f"{anchor} ({lesson.id} {lesson.title})"
+
+
+def _listed(name: str, values: Sequence[str]) -> list[tuple[str, str]]:
+    """A row for each value; the first has the name."""
+    return [("" if index else name, value) for index, value in enumerate(values)]
 
 
 def _show(title: str, rows: list[tuple[str, str]]) -> None:

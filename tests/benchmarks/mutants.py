@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmap.course import Course, Stage, Task
-from roadmap.course.strip import find_regions
+from roadmap.course.strip import Region, find_regions
 from roadmap.grading.session import Grader
 from roadmap.grading.verdict import State, Stop
 from tests import bank
@@ -64,7 +64,7 @@ def mutants(course: Course, stage: Stage) -> Iterator[Mutant]:
         tree = ast.parse(text)
         lines = text.splitlines()
         regions, unchanged = find_regions(text), ast.unparse(tree)
-        for name in [*task.functions, *_helpers(text, tree, stage, task)]:
+        for name in [*task.functions, *_helpers(regions, tree, stage, task)]:
             function = _find(tree, name)
             left_out = _not_behaviour(function, written=any(r.begin <= function.lineno <= r.end for r in regions))
             for index, node in enumerate(ast.walk(function)):
@@ -81,9 +81,8 @@ def mutants(course: Course, stage: Stage) -> Iterator[Mutant]:
                     yield Mutant(task.id, task.module, name, change, line, source)
 
 
-def _helpers(text: str, tree: ast.Module, stage: Stage, task: Task) -> list[str]:
+def _helpers(regions: list[Region], tree: ast.Module, stage: Stage, task: Task) -> list[str]:
     """Functions inside solution regions that no task grades by name, and that `task` is the first to use."""
-    regions = find_regions(text)
     graded = {name for other in stage.tasks_of(task.module) for name in other.functions}
     found = []
     for name, node in _functions(tree):

@@ -98,6 +98,7 @@ def rows_of(stage: Stage) -> list[tuple[str, str]]:
     published, number = record.read("published"), stage.number
     mutants, regrade = record.read(f"mutants_stage{number}"), record.read(f"regrade_stage{number}")
     speed, banks = record.read(f"performance_stage{number}"), published["banks"][stage.name]
+    overhead = speed["overhead"]
     cheap = next(value for name, value in speed.items() if name.startswith("task_"))
     unexplained = sum(len(row["unexplained"]) for row in mutants["tasks"].values())
 
@@ -121,8 +122,8 @@ def rows_of(stage: Stage) -> list[tuple[str, str]]:
         ("one task without a model, warm, against a fresh pytest process", against(cheap, 2)),
         (
             "tasks without a program, warm on two cores, against the learner's code alone on one",
-            f"{speed['overhead']['warm']['median']:.1f} s against {speed['overhead']['learner']['median']:.1f} s: "
-            f"{abs(speed['overhead']['share']):.0%} {'on top' if speed['overhead']['share'] >= 0 else 'less'}",
+            f"{overhead['warm']['median']:.1f} s against {overhead['learner']['median']:.1f} s: "
+            f"{abs(overhead['share']):.0%} {'on top' if overhead['share'] >= 0 else 'less'}",
         ),
         ("`roadmap check` of the stage, cold", f"{speed['check_cold']['median']:.0f} s"),
     ]
