@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from roadmap.artifacts.errors import ArtifactMissing
 from roadmap.course.errors import UsageError
 from roadmap.course.files import write_atomic
 from roadmap.course.syllabus import Course
@@ -96,7 +97,11 @@ def build(course: Course, source: LessonSource, *, seconds: float = SECONDS) -> 
     notebook = assemble(course, source)
     execution = run(course, source, notebook, seconds=seconds)
     if execution.fault:
-        raise BuildError(f"{source.slug}: {execution.fault}{place(source, execution.cell)}.", "Correct the source.")
+        missing = execution.fault.startswith(ArtifactMissing.__name__)  # its message says what to do
+        raise BuildError(
+            f"{source.slug}: {execution.fault.rstrip('.')}{place(source, execution.cell)}.",
+            "Build again after that." if missing else "Correct the source.",
+        )
     normalise(notebook, course.root)
     record = {
         "seconds": round(execution.seconds),

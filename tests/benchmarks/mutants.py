@@ -37,6 +37,8 @@ _ARITHMETIC = {
     ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.MatMult: ast.Mult,
 }  # fmt: skip
 
+_WORDS_OF_HELP = {"help", "metavar", "prog", "description"}  # of argparse: wording that no docstring promises
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -159,13 +161,18 @@ def _mutations(node: ast.AST, function: ast.FunctionDef) -> Iterator[tuple[str, 
             yield f"{value} to {changed}", lambda n, changed=changed: setattr(n, "value", changed)
     if isinstance(node, ast.Call) and node.keywords:
         for position, keyword in enumerate(node.keywords):
-            if keyword.arg:
+            if keyword.arg and not (keyword.arg in _WORDS_OF_HELP and _builds_a_parser(node)):
                 yield f"drop {keyword.arg}=", lambda n, position=position: n.keywords.pop(position)
     if isinstance(node, ast.If | ast.While | ast.IfExp):
         yield "condition to True", lambda n: setattr(n, "test", ast.Constant(True))
         yield "condition to False", lambda n: setattr(n, "test", ast.Constant(False))
     if isinstance(node, ast.stmt) and isinstance(node, ast.AugAssign | ast.Expr) and not _is_docstring(node):
         yield "drop statement", _to_pass
+
+
+def _builds_a_parser(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rpartition(".")[2]
+    return name in ("add_argument", "add_parser") or name.endswith("Parser")
 
 
 def _docstring(function: ast.FunctionDef) -> ast.expr | None:

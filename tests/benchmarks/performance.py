@@ -6,6 +6,7 @@ python -m tests.benchmarks.performance            # writes results/performance_s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -116,6 +118,33 @@ def watch_cycles(grader: Grader, course: Course, task: str, runs: int) -> list[f
     return seconds
 
 
+def overhead(course: Course, stage: Stage, runs: int) -> dict[str, Any]:
+    """What the grader adds to the learner's own run time: both on the same one core, side by side, in turn.
+
+    The last task is left out, whose checks run programs: those start anew either way.
+    """
+    tasks = [task.id for task in stage.tasks[:-1]]
+    seconds: dict[str, list[float]] = {"warm": [], "learner": []}
+    with one_core(), Grader(course, stage) as grader:
+        grader.check(course.solutions, tasks=tasks)  # warms what is loaded lazily
+        for _ in range(runs):
+            seconds["warm"].append(timed(lambda: grader.check(course.solutions, tasks=tasks)))
+            seconds["learner"].append(learner_alone(stage, ",".join(tasks)))
+    share = statistics.median(seconds["warm"]) / statistics.median(seconds["learner"]) - 1
+    return {kind: summary(found) for kind, found in seconds.items()} | {"share": round(share, 2)}
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Hold this process, and those that it starts meanwhile, to one core: a grader then has one lane, too."""
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(every)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
+
+
 def light_commands(runs: int) -> dict[str, dict[str, float]]:
     """Start-up of the commands that need no model."""
     roadmap = [shutil.which("roadmap", path=str(Path(sys.executable).parent)) or "roadmap"]
@@ -156,15 +185,11 @@ def main() -> int:
             "solutions",
             "--quiet",
         ]
-        cold.append(
-            timed(lambda command=command: subprocess.run(command, cwd=bank.ROOT, check=True, capture_output=True))
-        )
+        cold.append(timed(partial(subprocess.run, command, cwd=bank.ROOT, check=True, capture_output=True)))
     rows["check_cold"] = summary(cold)
 
     stage_runs: dict[str, list[float]] = {"warm": [], "plain": []}
     cheap_runs: dict[str, list[float]] = {"warm": [], "plain": []}
-    calls = [task.id for task in stage.tasks[:-1]]  # the last task's checks run programs
-    calls_runs: dict[str, list[float]] = {"warm": [], "learner": []}
     with Grader(course, stage) as grader:
         grader.prepare()
         grader.check(course.solutions)  # the first run warms what is loaded lazily
@@ -173,16 +198,13 @@ def main() -> int:
             stage_runs["plain"].append(plain_pytest(stage, ""))
             cheap_runs["warm"].append(timed(lambda: grader.check(course.solutions, tasks=[cheap])))
             cheap_runs["plain"].append(plain_pytest(stage, cheap))
-            calls_runs["warm"].append(timed(lambda: grader.check(course.solutions, tasks=calls)))
-            calls_runs["learner"].append(learner_alone(stage, ",".join(calls)))
         rows["watch"] = {
             task: summary(watch_cycles(grader, course, task, 10 * options.runs)) for task in sorted(modelless)
         }
     for name, runs in (("stage", stage_runs), (f"task_{cheap}", cheap_runs)):
         ratio = statistics.median(runs["plain"]) / statistics.median(runs["warm"])
         rows[name] = {kind: summary(seconds) for kind, seconds in runs.items()} | {"times_faster": round(ratio, 1)}
-    share = statistics.median(calls_runs["warm"]) / statistics.median(calls_runs["learner"]) - 1
-    rows["overhead"] = {kind: summary(seconds) for kind, seconds in calls_runs.items()} | {"share": round(share, 2)}
+    rows["overhead"] = overhead(course, stage, options.runs)
     path = record.write(f"performance_stage{stage.number}", rows)
     print(path.read_text())
     return 0

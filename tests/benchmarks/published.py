@@ -121,7 +121,7 @@ def rows_of(stage: Stage) -> list[tuple[str, str]]:
         ("whole stage, warm, against a fresh pytest process", against(speed["stage"], 1)),
         ("one task without a model, warm, against a fresh pytest process", against(cheap, 2)),
         (
-            "tasks without a program, warm on two cores, against the learner's code alone on one",
+            "tasks without a program, warm, against the learner's code alone, both on one core",
             f"{overhead['warm']['median']:.1f} s against {overhead['learner']['median']:.1f} s: "
             f"{abs(overhead['share']):.0%} {'on top' if overhead['share'] >= 0 else 'less'}",
         ),
