@@ -6,6 +6,8 @@ The held-out sets in tests/benchmarks/ are for the published figures alone; noth
 from __future__ import annotations
 
 import random
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,3 +68,40 @@ def _parts(
         tools = list(requests.show([kind for kind in chosen if kind is not missing], rng, plain=True).tools)
         asks = [requests.ask(missing, rng).words for _ in range((count + 1) // 2)]
     return made + [Item("not offered", words, tools, []) for words in asks]
+
+
+def written(seed: int) -> list[Item]:
+    """The requests of `development.toml`, written one by one, under the five taught tools or under two that are new.
+
+    Then, of each, some again under a list that lacks their tool. Those under one list follow one another.
+    """
+    rng = random.Random(seed)
+    every = {kind.names[0]: kind for kind in requests.kinds(development=True).values()}
+    taught = [kind for kind in every.values() if kind.key in requests.TAUGHT]
+    new = [kind for kind in every.values() if kind.key not in requests.TAUGHT]
+    asked = tomllib.loads((requests.FOLDER / "development.toml").read_text(encoding="utf-8"))["request"]
+    rng.shuffle(new)
+    lists: list[tuple[str, Sequence[Kind]]] = [("taught", taught)]
+    lists += [("untaught", new[place : place + 2]) for place in range(0, len(new), 2)]
+    made: list[Item] = []
+    for part, chosen in lists:
+        names = {kind.names[0] for kind in chosen}
+        shown = list(requests.show(chosen, rng, plain=True).tools)
+        mine = [one for one in asked if one["calls"] and names & {call["tool"] for call in one["calls"]}]
+        others = [one for one in asked if one["calls"] and not names & {call["tool"] for call in one["calls"]}]
+        talk = [one for one in asked if not one["calls"]]
+        made += [
+            Item(part, one["words"], shown, one["calls"])
+            for one in mine
+            if names >= {call["tool"] for call in one["calls"]}
+        ]
+        made += [Item("talk", one["words"], shown, []) for one in (talk if part == "taught" else rng.sample(talk, 4))]
+        if part == "untaught":
+            near = [one for one in others if one["calls"][0]["tool"] not in [kind.names[0] for kind in taught]]
+            made += [Item("not offered", one["words"], shown, []) for one in rng.sample(near, 5)]
+            continue
+        for missing in chosen:
+            rest = list(requests.show([kind for kind in chosen if kind is not missing], rng, plain=True).tools)
+            alone = [one for one in mine if {call["tool"] for call in one["calls"]} == {missing.names[0]}]
+            made += [Item("not offered", one["words"], rest, []) for one in rng.sample(alone, min(7, len(alone)))]
+    return made

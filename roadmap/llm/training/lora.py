@@ -23,12 +23,12 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 
 def adapted(folder: Path, seed: int) -> Any:
-    """The model of a folder in float32, frozen, with trainable adapters in attention and MLP of the upper layers."""
+    """The model of a folder, frozen, in bfloat16 (twice as fast), with adapters in float32 on its upper layers."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa")
     config = LoraConfig(
         r=RANK,
         lora_alpha=ALPHA,
@@ -60,7 +60,7 @@ def laid_out(tree: Tree) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torc
     whose = torch.tensor(owner)
     seen = (whose[None, :] == -1) | (whose[None, :] == whose[:, None])
     seen &= torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
-    mask = torch.zeros(len(ids), len(ids)).masked_fill(~seen, torch.finfo(torch.float32).min)
+    mask = torch.zeros(len(ids), len(ids)).masked_fill(~seen, torch.finfo(torch.bfloat16).min)
     return (
         torch.tensor([ids]),
         torch.tensor([positions]),
@@ -74,8 +74,10 @@ def loss(model: Any, tree: Tree) -> tuple[torch.Tensor, float]:
     """The summed weighted cross-entropy of a tree in nats, and the sum of the weights."""
     ids, positions, mask, places, weights = laid_out(tree)
     inner = model.get_base_model()
-    hidden = inner.model(input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False).last_hidden_state
-    logits = inner.lm_head(hidden[0, places])  # the vocabulary is a fifth of the work: only where it is learnt
+    hidden = inner.model(
+        input_ids=ids, position_ids=positions, attention_mask=mask.to(inner.dtype), use_cache=False
+    ).last_hidden_state
+    logits = inner.lm_head(hidden[0, places]).float()  # the vocabulary is a fifth of the work: only where it is learnt
     each = torch.nn.functional.cross_entropy(logits, ids[0, places + 1], reduction="none")
     return (each * weights).sum(), float(weights.sum())
 

@@ -182,7 +182,10 @@ def joined(first: Asked, second: Asked, rng: random.Random) -> Asked:
     """Two requests in one breath."""
     begin = first.words.rstrip(".?! ")
     link = rng.choice([", and ", " and also ", ". Also: ", "? And ", "; then "])
-    rest = second.words[0].lower() + second.words[1:] if rng.random() < 0.5 else second.words
+    rest = second.words
+    values = [value for call in second.calls for value in call.arguments.values() if isinstance(value, str)]
+    if rng.random() < 0.5 and not rest.startswith(tuple(values)):  # names keep their capital
+        rest = rest[0].lower() + rest[1:]
     return Asked(begin + link + rest, first.calls + second.calls)
 
 
@@ -222,7 +225,7 @@ def show(chosen: Sequence[Kind], rng: random.Random, *, plain: bool = False) -> 
 
 
 def _argument(line: str) -> Argument:
-    head, _, description = line.partition(" = ")
+    head, _, description = line.rpartition(" = ")
     name, _, kind = head.partition(": ")
     return Argument(name.rstrip("?"), kind, description, not name.endswith("?"))
 

@@ -1,6 +1,6 @@
 """How an adapter does on the development requests: what recipes and settings are chosen by.
 
-python -m roadmap.llm.training.trial ADAPTER... [--count N] [--seed N] [--margin NATS...] [--misses]
+python -m roadmap.llm.training.trial ADAPTER... [--count N] [--seed N] [--margin NATS...] [--written] [--misses]
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=40, help="requests of each part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--margin", type=float, nargs="+", default=[0.0], help="nats by which a tool must beat none")
+    parser.add_argument("--written", action="store_true", help="the requests of development.toml instead")
     parser.add_argument("--misses", action="store_true", help="also print what went wrong")
     given = parser.parse_args(argv)
-    asked = development.items(given.count, given.seed)
+    asked = development.written(given.seed) if given.written else development.items(given.count, given.seed)
     for path in given.adapters:
         ways = {f"{margin:g}": Way(adapted=True, spans=True, margin=margin) for margin in given.margin}
         with LocalModel(start(adapter=path), ways) as model:
