@@ -17,6 +17,7 @@ from .messages.contract import Tool
 from .spans import Said
 
 MOST_VALUES = 400  # alternatives of one argument; more would slow every token
+_MOST_WAYS = 400  # to give the numbers and codes that were said to the arguments of one call
 _ANYTHING = "anything"
 _ANY_RULE = (
     'anything ::= "\\"" [^"\\\\\\x00-\\x1f]{0,200} "\\"" | "-"? [0-9]{1,12} ("." [0-9]{1,6})? | '
@@ -32,6 +33,8 @@ class Grammar:
         self._rules: dict[str, str] = {}
         self._span_rule: str | None = None
         self._sum_rule: str | None = None
+        self._repeated = {_json(number) for number in said.repeated}
+        self._numbers: dict[str, int] = {}
         self.tools: list[Tool] = []  # those that can be filled
         for number, tool in enumerate(tools):
             arguments = self._object(f"t{number}", tool.input_schema)
@@ -81,7 +84,30 @@ class Grammar:
             values.append((key, rule, key in required or self._said_outright(sub)))
         if required - {key for key, _, _ in values}:
             return None
-        return f"{_quoted('{')} {self._chain(name, values, 0, True)} {_quoted('}')}"
+        shared = self._shared({key: properties[key] for key, _, _ in values})
+        chain = self._chain(name, values, 0, True, shared, ())
+        return None if chain is None else f"{_quoted('{')} {chain} {_quoted('}')}"
+
+    def _shared(self, properties: dict[str, Any]) -> dict[str, list[str]]:
+        """The values of those arguments that take numbers or forms from the same ones: each may have another.
+
+        None of them where there are too many ways to give them out.
+        """
+        listed = {key: self._listed(schema) for key, schema in properties.items()}
+        listed = {
+            key: values
+            for key, values in listed.items()
+            if any(set(values) & set(others) for other, others in listed.items() if other != key)
+        }
+        return listed if math.prod(map(len, listed.values())) <= _MOST_WAYS else {}
+
+    def _listed(self, schema: Any) -> list[str]:
+        """The few things that were said and that an argument may be, as JSON; none where it may be any words."""
+        if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
+            return []
+        if _numeric(schema):
+            return [_json(value) for value in self._said.numbers if _fits(value, schema)]
+        return self._forms_for(schema) if schema.get("type") == "string" else []
 
     def _said_outright(self, schema: Any) -> bool:
         """Whether the request names a member of an enum, or a date, a time or a code of the wanted form.
@@ -98,16 +124,46 @@ class Grammar:
         patterns = [*map(_wanted, parts), _described(schema)]
         return any(pattern.search(form) for pattern in patterns if pattern for form in self._said.forms)
 
-    def _chain(self, name: str, values: list[tuple[str, str, bool]], place: int, first: bool) -> str:
+    def _chain(
+        self,
+        name: str,
+        values: list[tuple[str, str, bool]],
+        place: int,
+        first: bool,
+        shared: dict[str, list[str]],
+        used: tuple[str, ...],
+    ) -> str | None:
+        """The arguments from `place` on; `used` are shared values that are given away. None: a required one is left."""
         if place == len(values):
             return '""'
-        rule = f"{name}{'f' if first else 'm'}{place}"
+        rule = f"{name}{'f' if first else 'm'}{place}" + "".join(f"x{self._number_of(value)}" for value in sorted(used))
         if rule not in self._rules:
             key, value, required = values[place]
-            label = ("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": "
-            given = f"{_quoted(label)} {value} {self._chain(name, values, place + 1, False)}"
-            self._rules[rule] = given if required else f"{given} | {self._chain(name, values, place + 1, first)}"
+            label = _quoted(("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": ")
+            ways: list[str] = []
+            if key in shared:
+                for one in shared[key]:
+                    if used.count(one) > (one in self._repeated):
+                        continue
+                    rest = self._chain(name, values, place + 1, False, shared, (*used, one))
+                    if rest is not None:
+                        ways.append(f"{label} {_quoted(one)} {rest}")
+            else:
+                rest = self._chain(name, values, place + 1, False, shared, used)
+                if rest is not None:
+                    ways.append(f"{label} {value} {rest}")
+            if not required:
+                rest = self._chain(name, values, place + 1, first, shared, used)
+                if rest is not None:
+                    ways.append(rest)
+            if not ways:
+                return None
+            self._rules[rule] = " | ".join(ways)
         return rule
+
+    def _number_of(self, value: str) -> int:
+        """A number that stands for a value in the names of rules."""
+        return self._numbers.setdefault(value, len(self._numbers))
 
     def _value(self, name: str, schema: dict[str, Any], *, required: bool) -> str | None:
         """The body of a value's rule, or None where nothing that was said fits."""
@@ -152,12 +208,9 @@ class Grammar:
         return _ANYTHING
 
     def _string(self, schema: dict[str, Any], *, required: bool) -> str | None:
-        wanted, described = _wanted(schema), _described(schema)
-        form = wanted or described
-        if form is not None:
-            ways = [*self._said.forms, *self._said.spans(), *self._said.quotes]
-            other = _other_codes(schema)
-            fitting = _alternatives(_json(way) for way in ways if form.search(way) and way not in other)
+        wanted = _wanted(schema)
+        if wanted or _described(schema):
+            fitting = _alternatives(self._forms_for(schema))
             # A description is no rule: a required argument whose form was not said takes any words.
             if fitting or wanted or not required:
                 return fitting
@@ -167,6 +220,15 @@ class Grammar:
         if len(self._said.numbers) > 1:
             ways.append(self._sum())
         return " | ".join(ways)
+
+    def _forms_for(self, schema: dict[str, Any]) -> list[str]:
+        """What was said that has the form which a string's schema or description asks for, as JSON."""
+        form = _wanted(schema) or _described(schema)
+        if form is None:
+            return []
+        ways = [*self._said.forms, *self._said.spans(), *self._said.quotes]
+        other = _other_codes(schema)
+        return list(dict.fromkeys(_json(way) for way in ways if form.search(way) and way not in other))
 
     def _span(self) -> str:
         """The rule of a run of the request's words, of any length."""

@@ -48,6 +48,13 @@ _MONTH_FIRST = re.compile(r"\b([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d
 _SLASHED = re.compile(r"\b(\d{4})/(\d{1,2})/(\d{1,2})\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
 _CLOCK = re.compile(r"\b(\d{1,2})(?:[:.h](\d{2}))?\s?([ap])\.?m\b\.?|\b(\d{1,2})[:.h](\d{2})\b", re.IGNORECASE)
+_TIMES = re.compile(  # what stands in digits or words for a day or a time of day
+    r"\b\d{4}[-/]\d{1,2}[-/]\d{1,2}\b|\b\d{1,2}\.\d{1,2}\.\d{4}\b|\b\d{1,2}:\d{2}\b|\b\d{1,2}(?::\d{2})?\s?[ap]\.?m\b\.?|"
+    rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{'|'.join(_MONTHS)})\b\.?(?:,? \d{{4}}\b)?|"
+    rf"\b(?:{'|'.join(_MONTHS)})\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}}\b)?|"
+    r"\b(?:half past|quarter past|quarter to) \w+\b|\b\w+ o'?clock\b",
+    re.IGNORECASE,
+)
 _SPOKEN_CLOCK = re.compile(r"\b(half past|quarter past|quarter to) (\w+)\b|\b(\w+) o'?clock\b", re.IGNORECASE)
 
 
@@ -65,9 +72,10 @@ class Said:
 
     text: str
     words: tuple[Word, ...]
-    numbers: tuple[float | int, ...]
+    numbers: tuple[float | int, ...]  # each once
     forms: tuple[str, ...]  # dates, times, symbols and codes that its words stand for
     quotes: tuple[str, ...]  # quoted texts, and what follows a colon
+    repeated: frozenset[float | int] = frozenset()  # numbers that were said more than once
 
     def mentions(self, member: Any) -> bool:
         """Whether a member of an enum is in the text, in its own words or in others for it."""
@@ -96,7 +104,15 @@ def codes(kind: Literal["companies", "currencies"]) -> frozenset[str]:
 @functools.lru_cache(maxsize=64)
 def read(text: str) -> Said:
     """What a text offers. The same text is read once."""
-    return Said(text, tuple(_words(text)), tuple(_numbers(text)), tuple(_forms(text)), tuple(_quotes(text)))
+    numbers = _numbers(_TIMES.sub(" ; ", text)) or _numbers(text)  # the 14 of 14:15 is said only if no other number is
+    return Said(
+        text,
+        tuple(_words(text)),
+        tuple(dict.fromkeys(numbers)),
+        tuple(_forms(text)),
+        tuple(_quotes(text)),
+        frozenset(number for number in numbers if numbers.count(number) > 1),
+    )
 
 
 def _words(text: str) -> list[Word]:
@@ -126,31 +142,35 @@ def _begins_number(text: str, place: int) -> bool:
 
 
 def _numbers(text: str) -> list[float | int]:
-    """Numbers in digits and in words, in order, each once."""
-    found: dict[float | int, None] = {}
+    """Numbers in digits, in order, and those in words."""
+    found: list[float | int] = []
     for match in _NUMBER.finditer(text):
         digits = re.match(r"[-−]?[\d,]+(?:\.\d+)?", match[0])
         assert digits is not None
         plain = digits[0].replace(",", "").replace("−", "-")
         value: float | int = float(plain) if "." in plain else int(plain)
         scale = match[0][digits.end() :].strip().lower()
-        found[value] = None
+        if not scale or scale == "m":  # metres, too
+            found.append(value)
         if scale:
-            found[_whole(value * _SCALES[scale])] = None
-    for value in _spoken_numbers(text):
-        found[value] = None
-    return list(found)
+            found.append(_whole(value * _SCALES[scale]))
+    return found + _spoken_numbers(text)
 
 
 def _spoken_numbers(text: str) -> list[float | int]:
     found: list[float | int] = []
     total: int | None = None
-    part = 0
+    part, before = 0, ""
     for word in [*re.findall(r"[a-z']+", text.lower().replace("-", " ")), ""]:
         if word in _ONES or word in _TENS:
-            part += _ONES.get(word, _TENS.get(word, 0))
+            value = _ONES.get(word, _TENS.get(word, 0))
+            if total is not None and not (part % 100 == 0 or (part % 100 >= 20 and part % 10 == 0 and value < 10)):
+                found.append(total + part)  # "five eight-sided dice": two numbers
+                total, part = None, 0
+            part += value
             total = total or 0
-        elif word in ("hundred", "thousand", "million") and total is not None:
+        elif word in ("hundred", "thousand", "million") and (total is not None or before in ("a", "an")):
+            total = total or 0
             if word == "hundred":
                 part = max(part, 1) * 100
             else:
@@ -163,6 +183,7 @@ def _spoken_numbers(text: str) -> list[float | int]:
             total, part = None, 0
             if word in _COUNTS:
                 found.append(_COUNTS[word])
+        before = word
     return found
 
 
@@ -184,11 +205,13 @@ def _forms(text: str) -> list[str]:
         _add_date(found, year, int(month), day)
     for clock in _clocks(text):
         found[clock] = None
-    low = text.lower()
-    for name, value in (_tables()["companies"] | _tables()["currencies"]).items():
-        edge = (r"(?<!\w)", r"(?!\w)") if name[0].isalnum() else ("", "")
-        if re.search(edge[0] + re.escape(name) + edge[1], low):
-            found[value] = None
+    for kind in ("companies", "currencies"):
+        low = text.lower()
+        for name, value in sorted(_tables()[kind].items(), key=lambda entry: -len(entry[0])):
+            edge = (r"(?<!\w)", r"(?!\w)") if name[0].isalnum() else ("", "")
+            low, times = re.subn(edge[0] + re.escape(name) + edge[1], " ; ", low)  # Canadian dollars are no US dollars
+            if times:
+                found[value] = None
     return list(found)
 
 

@@ -11,7 +11,7 @@ from roadmap.llm import spans
     ("text", "numbers"),
     [
         ("Convert 1,500 or 2.5 or -3", [1500, 2.5, -3]),
-        ("about 20k and 3 million", [20, 20000, 3, 3000000]),
+        ("about 20k and 3 million", [20000, 3000000]),
         ("twelve, then two hundred and fifty", [12, 250]),
         ("twenty-one of them", [21]),
         ("a dozen and a couple", [12, 2]),

@@ -152,12 +152,12 @@ class Grower:
         """A request under a list: for one of its tools, for two, for a tool that is not there, or talk."""
         rng = self._rng
         draw = rng.random()
-        if draw < 0.11:
+        if draw < 0.10:
             return requests.say(rng.choice(self._talk), rng)
-        if draw < 0.33:
+        if draw < 0.31:
             return Asked(self._absent(chosen).words)
         kind = rng.choice(list(chosen))
-        if draw < 0.43:
+        if draw < 0.46:
             twice = requests.ask_twice(kind, rng) if rng.random() < 0.6 else None
             if twice is not None:
                 return twice

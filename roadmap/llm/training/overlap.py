@@ -86,7 +86,7 @@ def wordings() -> list[str]:
         line
         for development in (False, True)
         for kind in requests.kinds(development=development).values()
-        for line in kind.templates
+        for line in (*kind.templates, *(requests.NUMBER.sub("_", words) for words, _ in kind.stories))
     ]
     lines += requests.talk() + requests.talk(development=True)
     return [_SLOT.sub(lambda match: match[3] or match[2] or "_", line) for line in dict.fromkeys(lines)]

@@ -12,7 +12,7 @@ from typing import Any
 
 from roadmap.llm.messages.contract import Tool
 
-from .values import INTEGERS, NUMBERS, PATTERNS, POOLS, Said
+from .values import INTEGERS, NUMBERS, PATTERNS, POOLS, Said, named, story_number
 
 FOLDER = Path(__file__).parent
 TAUGHT = ("get_weather", "get_stock_price", "convert_currency", "get_time", "calculate")
@@ -22,8 +22,15 @@ DEVELOPMENT = (
     "call_contact", "print_document", "roll_dice", "vat_rate", "set_volume", "find_recipe",
 )  # fmt: skip
 _EVERY = 7  # of a taught tool's templates, each seventh is kept for development
+_STORIES = 0.3  # share of a tool's requests that are stories, where it has any
+NUMBER = re.compile(r"\{([a-z])(?::(n|big))?\}")
 _SLOT = re.compile(r"\{(\w+)(?::(\w+)(?:\|([^}]*))?)?\}")
-_PLURAL = {"city", "ticker", "country", "person", "coin", "word", "company_name", "team", "topic", "film"}
+_PLURAL = {
+    "city", "ticker", "country", "person", "coin", "word", "company_name", "team", "topic", "film", "currency", "code",
+    "flight", "book", "song", "room", "file", "host", "service", "product", "dish", "grocery", "place",
+}  # fmt: skip
+_BETWEEN = (" and ", " and ", " and ", " & ", ", also ", " as well as ", " and then ", ", ", " and also ")
+_ASKED_BETWEEN = (*_BETWEEN, " or ", " or ")  # in questions: an order that says "or" wants one of two
 _ARGUMENT_ALIASES = {
     "city": ("location", "place", "town", "city_name"),
     "symbol": ("ticker", "stock", "share"),
@@ -75,8 +82,7 @@ class Argument:
     def draw(self, rng: random.Random) -> Said:
         """A value, and how it is said."""
         if self.kind.startswith("("):
-            entry = rng.choice(self.kind.strip("()").split("; "))
-            return entry, entry
+            return named(rng.choice(self.kind.strip("()").split("; ")))
         return POOLS[self.kind](rng)
 
 
@@ -90,6 +96,7 @@ class Kind:
     says: tuple[str, ...]
     arguments: tuple[Argument, ...]
     templates: tuple[str, ...]
+    stories: tuple[tuple[str, str], ...] = ()  # of `calculate`: a computation in everyday words, and its expression
 
 
 @dataclass(frozen=True)
@@ -132,14 +139,23 @@ def kinds(*, development: bool = False) -> dict[str, Kind]:
     chosen: dict[str, Kind] = {}
     for domain, tools in tomllib.loads((FOLDER / "tools.toml").read_text(encoding="utf-8")).items():
         for key, tool in tools.items():
-            templates = tool["ask"].strip().splitlines()
+            templates, stories = tool["ask"].strip().splitlines(), tool.get("stories", "").strip().splitlines()
             if key in TAUGHT:
-                templates = [line for place, line in enumerate(templates) if (place % _EVERY == 3) == development]
+                templates, stories = (
+                    [line for place, line in enumerate(lines) if (place % _EVERY == 3) == development]
+                    for lines in (templates, stories)
+                )
             elif (key in DEVELOPMENT) != development:
                 continue
             arguments = tuple(_argument(line) for line in tool["args"])
             chosen[key] = Kind(
-                key, domain, tuple(tool["names"].split()), tuple(tool["says"]), arguments, tuple(templates)
+                key,
+                domain,
+                tuple(tool["names"].split()),
+                tuple(tool["says"]),
+                arguments,
+                tuple(templates),
+                tuple((words, expression) for words, _, expression in (line.partition(" => ") for line in stories)),
             )
     return chosen
 
@@ -152,24 +168,39 @@ def talk(*, development: bool = False) -> list[str]:
 
 def ask(kind: Kind, rng: random.Random) -> Asked:
     """A request for one call of a tool."""
+    if kind.stories and rng.random() < _STORIES:
+        words, expression = _told(rng.choice(kind.stories), rng)
+        return Asked(_worn(words, rng), (Call(kind.key, {kind.arguments[0].name: expression}),))
     words, arguments = _fill(rng.choice(kind.templates), kind, rng)
     return Asked(_worn(words, rng), (Call(kind.key, arguments),))
 
 
+def _told(story: tuple[str, str], rng: random.Random) -> tuple[str, str]:
+    """A story with numbers in its places, and the expression over them."""
+    words, expression = story
+    for name, size in dict.fromkeys(NUMBER.findall(words)):
+        said, value = story_number(size, rng)
+        place = "{" + name + (f":{size}" if size else "") + "}"
+        words, expression = words.replace(place, said), expression.replace("{" + name + "}", str(value))
+    return words, expression
+
+
 def ask_twice(kind: Kind, rng: random.Random) -> Asked | None:
     """A request for two calls of one tool, by two values of one argument; None where the tool has no such argument."""
-    argument = next((entry for entry in kind.arguments if entry.required and entry.kind in _PLURAL), None)
-    if argument is None:
+    plural = [entry for entry in kind.arguments if entry.required and (entry.kind in _PLURAL or entry.kind[0] == "(")]
+    if not plural:
         return None
+    argument = rng.choice(plural)
     usable = [line for line in kind.templates if line.count("{" + argument.name + "}") == 1 and "'s" not in line]
     if not usable:
         return None
     marked = rng.choice(usable).replace("{" + argument.name + "}", "\0")
     words, arguments = _fill(marked, kind, rng)
     said = [argument.draw(rng), argument.draw(rng)]
-    if said[0][1] == said[1][1]:
+    if len({*arguments.values(), said[0][1], said[1][1]}) < len(arguments) + 2:
         return None
-    words = words.replace("\0", rng.choice([" and ", " and ", " & ", ", also "]).join(entry[0] for entry in said))
+    between = rng.choice(_ASKED_BETWEEN if words.endswith("?") else _BETWEEN)
+    words = words.replace("\0", between.join(entry[0] for entry in said))
     order = [entry.name for entry in kind.arguments]
     calls = []
     for _, value in said:

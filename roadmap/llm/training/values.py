@@ -84,6 +84,11 @@ def listed(text: str) -> list[str]:
     return [" ".join(entry.split()) for entry in text.split("|")]
 
 
+def named(entry: str) -> Said:
+    """A name as it is said, and as it is written into a call: without a small article before it."""
+    return entry, entry.removeprefix("the ")
+
+
 def _of(text: str) -> Pool:
     entries = listed(text)
 
@@ -92,6 +97,11 @@ def _of(text: str) -> Pool:
         return entry, entry
 
     return draw
+
+
+def _named(text: str) -> Pool:
+    entries = listed(text)
+    return lambda rng: named(rng.choice(entries))
 
 
 def _ticker(rng: random.Random) -> Said:
@@ -135,6 +145,21 @@ def _amount(rng: random.Random) -> Said:
         return f"{thousands:,}", thousands
     number = rng.choice([rng.randint(1, 99), rng.randrange(10, 1000, 5), rng.randrange(100, 5000, 50)])
     return str(number), number
+
+
+def story_number(size: str, rng: random.Random) -> Said:
+    """A number of a story: `n` is whole and small, `big` whole and larger, any other may have decimals."""
+    if size == "n":
+        value: float = rng.randint(2, 60)
+        if value <= 12 and rng.random() < 0.4:
+            return COUNT_WORDS[int(value) - 1], value
+    elif size == "big":
+        value = rng.randint(61, 5000)
+        if value >= 1000 and rng.random() < 0.3:
+            return f"{value:,}", value
+    else:
+        value = rng.choice([rng.randint(2, 60), rng.randint(10, 900), round(rng.uniform(1, 120), 1)])
+    return str(value), value
 
 
 def _date(rng: random.Random) -> Said:
@@ -187,29 +212,61 @@ def _expression(rng: random.Random) -> Said:
     second = number()
     plain = f"{first} {op} {second}"
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.12:
+        return _in_words(rng, op, spoken)
+    if kind < 0.27:
+        said = rng.choice(_SPOKEN[op]).format(first, second)
+        return said, plain
+    if kind < 0.42:
         return f"{first} {spoken[op]} {second}", plain
-    if kind < 0.5:
+    if kind < 0.55:
         other, third = rng.choice("+-*"), number()
         return f"{first} {spoken[op]} {second} {spoken[other]} {third}", f"{plain} {other} {third}"
-    if kind < 0.65:
+    if kind < 0.67:
         text = f"({plain}) {rng.choice('*/-+')} {number()}"
-        return text, text
-    if kind < 0.75:
+    elif kind < 0.76:
         text = f"{number()} {rng.choice('*/-')} ({plain})"
-        return text, text
-    if kind < 0.85:
-        text = plain.replace(" ", "")
-        return text, text
-    return plain, plain
+    elif kind < 0.82:
+        text = f"{plain} {rng.choice('+-*')} {number()}"
+    else:
+        text = plain
+    if rng.random() < 0.3:
+        text = text.replace(" ", "")
+    return text, text
+
+
+_SPOKEN = {
+    "+": ["the sum of {} and {}", "{} and {} added up", "{} added to {}"],
+    "-": ["the difference between {} and {}", "{} take away {}", "{} less {}"],
+    "*": ["the product of {} and {}", "{} multiplied by {}", "{} by {}"],
+    "/": ["{} over {}", "the quotient of {} and {}", "{} shared by {}"],
+}
+_TENS = dict(zip(range(20, 100, 10), "twenty thirty forty fifty sixty seventy eighty ninety".split(), strict=True))
+
+
+def _in_words(rng: random.Random, op: str, spoken: dict[str, str]) -> Said:
+    """Two numbers below a hundred, one of them or both in words."""
+
+    def number(words: bool) -> Said:
+        value = rng.choice([rng.randint(2, 12), rng.randint(2, 9) * 10 + rng.randint(0, 9)])
+        if not words:
+            return str(value), value
+        tens, ones = divmod(value, 10)
+        if value <= 12:
+            return COUNT_WORDS[value - 1], value
+        return _TENS[tens * 10] + (f"-{COUNT_WORDS[ones - 1]}" if ones else ""), value
+
+    both = rng.random() < 0.6
+    (one, first), (other, second) = number(True), number(both)
+    return f"{one} {spoken[op]} {other}", f"{first} {op} {second}"
 
 
 POOLS: dict[str, Pool] = {
-    "city": _of(CITIES), "country": _of(COUNTRIES), "person": _of(PEOPLE), "text": _of(TEXTS), "chore": _of(CHORES),
-    "dish": _of(DISHES), "grocery": _of(GROCERIES), "film": _of(FILMS), "song": _of(SONGS), "book": _of(BOOKS),
-    "team": _of(TEAMS), "topic": _of(TOPICS), "word": _of(WORDS), "product": _of(PRODUCTS), "room": _of(ROOMS),
-    "place": _of(PLACES), "hotel": _of(HOTELS), "service": _of(SERVICES), "host": _of(HOSTS), "file": _of(FILES),
-    "folder": _of(FOLDERS), "url": _of(URLS), "nationality": _of(NATIONALITIES), "unit": _of(UNITS),
+    "city": _of(CITIES), "country": _of(COUNTRIES), "person": _named(PEOPLE), "text": _of(TEXTS), "chore": _of(CHORES),
+    "dish": _of(DISHES), "grocery": _of(GROCERIES), "film": _of(FILMS), "song": _named(SONGS), "book": _of(BOOKS),
+    "team": _of(TEAMS), "topic": _of(TOPICS), "word": _of(WORDS), "product": _of(PRODUCTS), "room": _named(ROOMS),
+    "place": _named(PLACES), "hotel": _named(HOTELS), "service": _of(SERVICES), "host": _of(HOSTS), "file": _of(FILES),
+    "folder": _named(FOLDERS), "url": _of(URLS), "nationality": _of(NATIONALITIES), "unit": _of(UNITS),
     "company_name": _of("|".join(COMPANIES)), "ticker": _ticker, "currency": _currency, "count": _count, "big": _big,
     "number": _number, "amount": _amount, "date": _date, "time": _time, "year": _year, "code": _code,
     "flight": _flight, "expr": _expression,
