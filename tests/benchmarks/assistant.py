@@ -8,6 +8,9 @@ when the tool and the arguments are those that a person would choose, and the te
 services give for them; where nothing can be looked up, when no tool is called or the failure is said. The requests were
 written after the adapter's training data, and none of their wordings is in it or near to one (`overlap` looks).
 
+The program tells the model the day, and a small model's answers change with it. So all are asked on three days, which
+stood here before any was tried: `date.today` is set in the program's process, and nothing else is.
+
 There are two sets of ten. The endpoint's handling of arguments was changed after the answers to the first had been read
 (dates and ticker symbols that only a description asks for); the second was written after that and before it was asked.
 """
@@ -28,8 +31,21 @@ from roadmap.llm.training import overlap
 from tests.benchmarks import record
 from tests.benchmarks.tool_choice import figures, interval
 
+DAYS = ("2026-12-01", "2027-03-17", "2027-08-30")
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "stage2_prompting_tools"
+# python -c PROGRAM DAY PACKAGE ARGUMENT...: as `python -m PACKAGE ARGUMENT...` on that day.
+_ON_A_DAY = """
+import datetime, runpy, sys
+day = sys.argv.pop(1)
+class Day(datetime.date):
+    @classmethod
+    def today(cls):
+        return cls.fromisoformat(day)
+datetime.date = Day
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 # What an answer may say in place of figures when there are none.
 FAILURE = ("no ", "not ", "n't", "cannot", "failed", "unknown", "unable", "sorry", "error")
 
@@ -90,14 +106,14 @@ SECOND = [
 ]  # fmt: skip
 
 
-def ask(wanted: Wanted, folder: Path) -> dict[str, Any]:
-    """What the program printed, its exit code, and how long it took."""
+def ask(wanted: Wanted, folder: Path, day: str) -> dict[str, Any]:
+    """What the program printed on a day, its exit code, and how long it took."""
     hidden = ("ANTHROPIC_API_KEY", "ROADMAP_LLM_BASE_URL", "ROADMAP_LLM_MODEL", "ROADMAP_WEATHER_URL")
     environ = {name: value for name, value in os.environ.items() if name not in hidden}
     environ |= {"PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))), "ROADMAP_COURSE": str(ROOT)}
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", PACKAGE, wanted.question, "--json", *wanted.options],
+        [sys.executable, "-c", _ON_A_DAY, day, PACKAGE, wanted.question, "--json", *wanted.options],
         capture_output=True,
         text=True,
         env=environ,
@@ -146,19 +162,29 @@ def main() -> int:
     for wanted in [*FIRST, *SECOND]:
         if overlap.near_any(wanted.question, taught):
             parser.error(f"{wanted.question!r} is too near to the adapter's training data. Word it otherwise.")
-    rows = []
-    for wanted in [*FIRST, *SECOND]:
-        got = ask(wanted, options.folder.resolve())
-        problem = verdict(wanted, got)
-        rows.append({"question": wanted.question, "right": not problem, "problem": problem, **got})
-        print(
-            f"{'ok ' if not problem else 'BAD'} {wanted.question}\n    {got.get('answer', got['stderr'])!r} {problem}"
-        )
-    data: dict[str, Any] = {}
-    for name, part in {"first": rows[: len(FIRST)], "second": rows[len(FIRST) :]}.items():
-        right = sum(row["right"] for row in part)
-        data[name] = {"right": right, "of": len(part), "interval": interval(right, len(part))}
-        print(f"{name}: {right} of {len(part)} right, 95% interval {interval(right, len(part))}")
+    data: dict[str, Any] = {"days": {}, "always right": {}}
+    rows: list[dict[str, Any]] = []
+    for day in DAYS:
+        data["days"][day] = {}
+        for name, asked in (("first", FIRST), ("second", SECOND)):
+            marks = []
+            for wanted in asked:
+                got = ask(wanted, options.folder.resolve(), day)
+                problem = verdict(wanted, got)
+                marks.append(not problem)
+                rows.append({"day": day, "question": wanted.question, "right": not problem, "problem": problem, **got})
+                said = got.get("answer", got["stderr"])
+                print(f"{'ok ' if not problem else 'BAD'} {wanted.question}\n    {said!r} {problem}", flush=True)
+            data["days"][day][name] = {
+                "right": sum(marks),
+                "of": len(marks),
+                "interval": interval(sum(marks), len(marks)),
+            }
+            print(f"{day}, {name}: {sum(marks)} of {len(marks)} right", flush=True)
+    for name, asked in (("first", FIRST), ("second", SECOND)):
+        always = [all(row["right"] for row in rows if row["question"] == wanted.question) for wanted in asked]
+        data["always right"][name] = sum(always)
+        print(f"{name}: {sum(always)} of {len(always)} right on every day")
     if options.folder == ROOT / "solutions":
         record.write("assistant_stage2", {**data, "requests": rows})
     return 0

@@ -2,6 +2,7 @@
 
 python -m tests.benchmarks.tool_choice                  # writes results/tool_choice.json
 python -m tests.benchmarks.tool_choice --way bridge     # one of the three ways; nothing is written
+python -m tests.benchmarks.tool_choice --card           # the table of the adapter's data card, from the results
 
 Three ways side by side, from one engine in one run: the model as published under the tools' schemas; with the course's
 adapter under the same schemas; with the adapter and the whole bridge. Shares carry Wilson's 95% intervals.
@@ -22,11 +23,14 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from roadmap.course.root import find_root
+from roadmap.llm.adapter_file import PLACE
 from roadmap.llm.local import FULL, PLAIN, LocalModel, Way, start
 from roadmap.llm.messages import Text, ToolUse, parse
 from tests.benchmarks import record
 
 FOLDER = Path(__file__).with_name("tool_calls")
+CARD = (find_root() / PLACE).with_suffix(".md")
 WAYS = {"bridge": FULL, "adapter": Way(adapted=True), "plain": PLAIN}
 # What a tool of the held-out set may return: made up here, for the reports alone. Figures are drawn from the request's
 # number, so that signs, decimals and units vary.
@@ -232,7 +236,11 @@ def main(argv: list[str] | None = None) -> int:
     """Measure every way, or the one that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.tool_choice", description=__doc__)
     parser.add_argument("--way", choices=list(WAYS), help="measure this way alone, and write nothing")
+    parser.add_argument("--card", action="store_true", help="measure nothing; write the stored figures into the card")
     given = parser.parse_args(argv)
+    if given.card:
+        fill_card(record.read("tool_choice")["ways"])
+        return 0
     rows: dict[str, Any] = {}
     missed: list[Any] = []
     with LocalModel(start(), WAYS) as model:
@@ -242,7 +250,41 @@ def main(argv: list[str] | None = None) -> int:
                 missed = misses
             if not given.way:
                 record.write("tool_choice", {"ways": rows, "what the bridge missed": missed})
+    if not given.way:
+        fill_card(rows)
     return 0
+
+
+def card_table(ways: dict[str, Any]) -> str:
+    """The card's table of all ways, from their results."""
+    heads = {"bridge": "the whole bridge", "adapter": "adapter, plain schemas", "plain": "as published"}
+    lines = ["| | " + " | ".join(heads.values()) + " |", "| --- | " + "--- | " * len(heads)]
+    for name in ("taught", "untaught"):
+        rows = {
+            f"{name} tools: right tools chosen": (name, "choice"),
+            f"{name} tools: calls right to the letter": (name, "exact"),
+            f"{name}: right tool not offered, no call made": ("right tool not offered", name),
+            f"{name}: error results owned up to": ("error results owned up to", name),
+            f"{name}: values stated": ("values stated", name),
+            f"{name}: reports in the model's own words": ("reports in the model's own words", name),
+        }
+        for label, (first, second) in rows.items():
+            lines.append(f"| {label} | " + " | ".join(_in_words(ways[way][first][second]) for way in heads) + " |")
+    seconds = " | ".join(str(ways[way]["seconds until the call is known, median"]) for way in heads)
+    return "\n".join([*(line.rstrip() for line in lines), f"| median seconds until the call is known | {seconds} |"])
+
+
+def fill_card(ways: dict[str, Any]) -> None:
+    """Put the figures into the data card, in place of the table that is there."""
+    text = CARD.read_text(encoding="utf-8")
+    begin = text.index("| | the whole bridge |")
+    end = text.index("\n\n", begin)
+    CARD.write_text(text[:begin] + card_table(ways) + text[end:], encoding="utf-8")
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    low, high = row["interval"]
+    return f"{row['right']} of {row['of']} ({row['share']:.0%}; {low:.0%} to {high:.0%})"
 
 
 def _blind(calls: list[tuple[str, dict[str, Any]]]) -> list[str]:

@@ -92,6 +92,33 @@ def test_a_number_said_once_fills_one_argument() -> None:
     assert accepts(twice, written(("dice", {"count": 2, "sides": 6})))
 
 
+def test_no_value_is_given_to_two_arguments() -> None:
+    code = {"type": "string", "pattern": "^[A-Z]{3}$"}
+    money = tool("money", **{"amount": {"type": "number"}, "from": code, "to": code})
+    grammar = Grammar([money], spans.read("What are 40,000 won in Canadian dollars?")).calls("money", most=1)
+    assert accepts(grammar, written(("money", {"amount": 40000, "from": "KRW", "to": "CAD"})))
+    assert accepts(grammar, written(("money", {"amount": 40000, "from": "CAD", "to": "KRW"})))
+    assert not accepts(grammar, written(("money", {"amount": 40000, "from": "KRW", "to": "KRW"})))
+    assert not accepts(grammar, written(("money", {"amount": 40000, "from": "KRW", "to": "USD"})))
+    assert not Grammar([money], spans.read("5 euros, how much is that?")).tools  # only one code was said
+    dice = tool("dice", count={"type": "integer"}, sides={"type": "integer"})
+    for words, count, sides, right in [
+        ("2 twenty-sided dice", 2, 20, True),
+        ("2 twenty-sided dice", 2, 2, False),
+        ("six dice of 6 sides", 6, 6, True),  # said twice
+    ]:
+        grammar = Grammar([dice], spans.read(words)).calls("dice", most=1)
+        assert accepts(grammar, written(("dice", {"count": count, "sides": sides}))) == right, words
+
+
+def test_many_numbers_and_many_arguments_make_no_endless_grammar() -> None:
+    wide = tool("wide", **{f"n{place}": {"type": "number"} for place in range(8)})
+    words = " ".join(str(number) for number in range(1, 30))
+    grammar = Grammar([wide], spans.read(words)).calls("wide", most=1)
+    assert len(grammar) < 20_000
+    assert accepts(grammar, written(("wide", {f"n{place}": place + 1 for place in range(8)})))
+
+
 def test_patterns_numbers_and_sums() -> None:
     grammar = Grammar([STOCK], spans.read("How is Apple doing?")).calls("stock", most=1)
     assert accepts(grammar, written(("stock", {"symbol": "AAPL"})))

@@ -16,6 +16,12 @@ from roadmap.llm import spans
         ("twenty-one of them", [21]),
         ("a dozen and a couple", [12, 2]),
         ("17 times 23", [17, 23]),
+        ("five eight-sided dice", [5, 8]),
+        ("nineteen plus eighty-six", [19, 86]),
+        ("a thousand, or a hundred and one", [1000, 101]),
+        ("14:15 show, 5 seats", [5]),
+        ("3 tickets on 2 May 2024 at half past six", [3]),
+        ("at 14:15", [14, 15]),  # no other number was said
         ("no number at all", []),
     ],
 )
@@ -35,6 +41,7 @@ def test_numbers(text: str, numbers: list[float]) -> None:
         ("noon", ["12:00"]),
         ("shares of Apple and Microsoft", ["AAPL", "MSFT"]),
         ("5 euros in US dollars", ["EUR", "USD"]),
+        ("Canadian dollars for Hong Kong dollars", ["CAD", "HKD"]),
         ("€5 in £", ["EUR", "GBP"]),
         ("25:99 on 2013-99-99x", []),
     ],

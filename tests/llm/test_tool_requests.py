@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.benchmarks.tool_choice import load, schema_of
+from tests.benchmarks import record
+from tests.benchmarks.tool_choice import CARD, card_table, load, schema_of
 
 TOOLS: dict[str, Any] = load("tools")
 
@@ -36,3 +37,7 @@ def test_the_sets_are_large_enough_and_have_no_request_twice() -> None:
     assert set(counts) == {name for name, tool in TOOLS.items() if tool["taught"]} | {"none"}
     assert min(counts.values()) >= 12
     assert len(untaught) >= 34
+
+
+def test_the_data_card_says_what_was_measured() -> None:
+    assert card_table(record.read("tool_choice")["ways"]) in CARD.read_text(encoding="utf-8")
