@@ -26,7 +26,8 @@ from scipy.stats import binomtest
 from roadmap.course.root import find_root
 from roadmap.llm.adapter_file import PLACE
 from roadmap.llm.local import FULL, PLAIN, LocalModel, Way, start
-from roadmap.llm.messages import Text, ToolUse, parse
+from roadmap.llm.messages import Text, parse
+from roadmap.llm.training.trial import blind, called
 from tests.benchmarks import record
 
 FOLDER = Path(__file__).with_name("tool_calls")
@@ -95,18 +96,6 @@ def offered(tools: dict[str, Any], *, taught: bool) -> list[dict[str, Any]]:
         for name, tool in tools.items()
         if tool["taught"] == taught
     ]
-
-
-def called(model: LocalModel, way: str, words: str, tools: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """What the model calls when it is asked. What it says where it calls nothing is not waited for."""
-    body = {"model": way, "max_tokens": 200, "messages": [{"role": "user", "content": words}], "tools": tools}
-    calls = []
-    for part in model.respond(parse(body)):
-        if isinstance(part, Text):
-            break
-        if isinstance(part, ToolUse):
-            calls.append((part.name, part.input))
-    return calls
 
 
 def reported(
@@ -190,7 +179,7 @@ def measured(model: LocalModel, way: str) -> tuple[dict[str, Any], list[Any]]:
             want = [(call["tool"], call["arguments"]) for call in request["calls"]]
             choice.append(sorted(tool for tool, _ in got) == sorted(tool for tool, _ in want))
             exact.append(sorted(got, key=repr) == sorted(want, key=repr))
-            near.append(_blind(got) == _blind(want))
+            near.append(blind(got) == blind(want))
             if not exact[-1]:
                 misses.append({"words": request["words"], "want": want, "got": got})
         row[name] = {
@@ -285,16 +274,6 @@ def fill_card(ways: dict[str, Any]) -> None:
 def _in_words(row: dict[str, Any]) -> str:
     low, high = row["interval"]
     return f"{row['right']} of {row['of']} ({row['share']:.0%}; {low:.0%} to {high:.0%})"
-
-
-def _blind(calls: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Calls with the blanks in expressions taken out: `2*3` and `2 * 3` ask for the same."""
-    return sorted(
-        repr(
-            (tool, {key: value.replace(" ", "") if key == "expression" else value for key, value in arguments.items()})
-        )
-        for tool, arguments in calls
-    )
 
 
 if __name__ == "__main__":

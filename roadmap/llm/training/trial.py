@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from . import development
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print, for each adapter and margin, the share of each part's requests whose calls are right to the letter."""
+    """Print, for each adapter and margin, how many of each part's requests got the right calls."""
     parser = argparse.ArgumentParser(prog="python -m roadmap.llm.training.trial", description=__doc__)
     parser.add_argument("adapters", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=40, help="requests of each part")
@@ -33,43 +34,36 @@ def main(argv: list[str] | None = None) -> int:
             for way in ways:
                 right: dict[str, list[bool]] = {}
                 for item in asked:
-                    got = called(model, way, item)
-                    right.setdefault(item.part, []).append(same(got, item.calls))
+                    tools = [tool.model_dump(exclude_none=True, exclude_defaults=True) for tool in item.tools]
+                    got = called(model, way, item.words, tools)
+                    wanted = [(call["tool"], call["arguments"]) for call in item.calls]
+                    right.setdefault(item.part, []).append(blind(got) == blind(wanted))
                     if given.misses and not right[item.part][-1]:
-                        print(f"  {item.part}: {item.words}\n    want {item.calls}\n    got  {got}")
+                        print(f"  {item.part}: {item.words}\n    want {wanted}\n    got  {got}")
                 shares = "  ".join(f"{part} {sum(marks)}/{len(marks)}" for part, marks in right.items())
                 print(f"{path.name} margin {way}: {shares}", flush=True)
     return 0
 
 
-def same(got: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> bool:
-    """Whether calls are equal, but for blanks in expressions."""
-
-    def bare(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [
-            {
-                "tool": call["tool"],
-                "arguments": {
-                    key: value.replace(" ", "") if key == "expression" else value
-                    for key, value in call["arguments"].items()
-                },
-            }
-            for call in calls
-        ]
-
-    return bare(got) == bare(wanted)
+def blind(calls: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Calls in one order, with the blanks in expressions taken out: `2*3` and `2 * 3` ask for the same."""
+    return sorted(
+        repr(
+            (tool, {key: value.replace(" ", "") if key == "expression" else value for key, value in arguments.items()})
+        )
+        for tool, arguments in calls
+    )
 
 
-def called(model: LocalModel, way: str, item: development.Item) -> list[dict[str, Any]]:
-    """What the model calls for a request."""
-    tools = [tool.model_dump(exclude_none=True, exclude_defaults=True) for tool in item.tools]
-    body = {"model": way, "max_tokens": 200, "messages": [{"role": "user", "content": item.words}], "tools": tools}
+def called(model: LocalModel, way: str, words: str, tools: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """What the model calls when it is asked. What it says where it calls nothing is not waited for."""
+    body = {"model": way, "max_tokens": 200, "messages": [{"role": "user", "content": words}], "tools": tools}
     calls = []
     for part in model.respond(parse(body)):
         if isinstance(part, Text):
             break
         if isinstance(part, ToolUse):
-            calls.append({"tool": part.name, "arguments": part.input})
+            calls.append((part.name, part.input))
     return calls
 
 
