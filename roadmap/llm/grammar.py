@@ -226,7 +226,7 @@ class Grammar:
         form = _wanted(schema) or _described(schema)
         if form is None:
             return []
-        ways = [*self._said.forms, *self._said.spans(), *self._said.quotes]
+        ways = [*self._said.forms, *self._said.hours, *self._said.spans(), *self._said.quotes]
         other = _other_codes(schema)
         return list(dict.fromkeys(_json(way) for way in ways if form.search(way) and way not in other))
 

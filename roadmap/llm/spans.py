@@ -56,6 +56,11 @@ _TIMES = re.compile(  # what stands in digits or words for a day or a time of da
     re.IGNORECASE,
 )
 _SPOKEN_CLOCK = re.compile(r"\b(half past|quarter past|quarter to) (\w+)\b|\b(\w+) o'?clock\b", re.IGNORECASE)
+_BARE_CLOCK = re.compile(
+    r"\b(?:at|by|before|after|from|until|till|around|about) "
+    rf"(\d{{1,2}}|{'|'.join(list(_ONES)[1:13])})\b(?!\s?[ap]\.?m\b|[:.]?\d)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Said:
     numbers: tuple[float | int, ...]  # each once
     forms: tuple[str, ...]  # dates, times, symbols and codes that its words stand for
     quotes: tuple[str, ...]  # quoted texts, and what follows a colon
+    hours: tuple[str, ...] = ()  # times that "at seven" may mean, where a tool asks for one
     repeated: frozenset[float | int] = frozenset()  # numbers that were said more than once
 
     def mentions(self, member: Any) -> bool:
@@ -111,6 +117,7 @@ def read(text: str) -> Said:
         tuple(dict.fromkeys(numbers)),
         tuple(_forms(text)),
         tuple(_quotes(text)),
+        tuple(_hours(text)),
         frozenset(number for number in numbers if numbers.count(number) > 1),
     )
 
@@ -234,12 +241,24 @@ def _clocks(text: str) -> list[str]:
         if not 0 < hour_of <= 24:
             continue
         minute = {"half past": 30, "quarter past": 15, "quarter to": -15, "": 0}[past]
-        for hours in (hour_of, hour_of + 12):  # morning or evening: the model reads which
-            at = (hours * 60 + minute) % (24 * 60)
-            found.append(f"{at // 60:02}:{at % 60:02}")
+        found += _either_half(hour_of * 60 + minute)
     low = text.lower()
     found += [clock for word, clock in (("noon", "12:00"), ("midday", "12:00"), ("midnight", "00:00")) if word in low]
     return found
+
+
+def _hours(text: str) -> list[str]:
+    found = []
+    for said in _BARE_CLOCK.findall(text.lower()):
+        hour = _ONES.get(said, int(said) if said.isdigit() else -1)
+        if 0 < hour <= 24:
+            found += _either_half(hour * 60)
+    return found
+
+
+def _either_half(minutes: int) -> list[str]:
+    """A time of day in the morning and in the evening: the model reads which."""
+    return [f"{at // 60:02}:{at % 60:02}" for at in (minutes % 1440, (minutes + 720) % 1440)]
 
 
 def _quotes(text: str) -> list[str]:

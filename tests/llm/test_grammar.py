@@ -119,6 +119,15 @@ def test_many_numbers_and_many_arguments_make_no_endless_grammar() -> None:
     assert accepts(grammar, written(("wide", {f"n{place}": place + 1 for place in range(8)})))
 
 
+def test_an_hour_without_a_mark_fills_a_time_and_is_not_forced_into_one() -> None:
+    clock = {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$"}
+    meet = tool("meet", ["who"], who={"type": "string"}, when=clock)
+    grammar = Grammar([meet], spans.read("Meet Anna at seven")).calls("meet", most=1)
+    assert accepts(grammar, written(("meet", {"who": "Anna", "when": "19:00"})))
+    assert accepts(grammar, written(("meet", {"who": "Anna"})))
+    assert not accepts(grammar, written(("meet", {"who": "Anna", "when": "20:00"})))
+
+
 def test_patterns_numbers_and_sums() -> None:
     grammar = Grammar([STOCK], spans.read("How is Apple doing?")).calls("stock", most=1)
     assert accepts(grammar, written(("stock", {"symbol": "AAPL"})))

@@ -39,6 +39,7 @@ def test_numbers(text: str, numbers: list[float]) -> None:
         ("at 18:05", ["18:05"]),
         ("quarter to eight", ["07:45", "19:45"]),
         ("noon", ["12:00"]),
+        ("at 5 pm", ["17:00"]),
         ("shares of Apple and Microsoft", ["AAPL", "MSFT"]),
         ("5 euros in US dollars", ["EUR", "USD"]),
         ("Canadian dollars for Hong Kong dollars", ["CAD", "HKD"]),
@@ -48,6 +49,13 @@ def test_numbers(text: str, numbers: list[float]) -> None:
 )
 def test_forms_that_words_stand_for(text: str, forms: list[str]) -> None:
     assert sorted(spans.read(text).forms) == sorted(forms)
+
+
+def test_bare_hours_may_be_meant_and_are_not_said_outright() -> None:
+    said = spans.read("at seven, or by 9")
+    assert set(said.hours) == {"07:00", "19:00", "09:00", "21:00"}
+    assert not said.forms
+    assert not spans.read("at 5 pm, by 7:30").hours
 
 
 def test_words_lose_the_marks_around_them() -> None:
