@@ -18,7 +18,7 @@ from roadmap.llm.adapter_file import PLACE
 
 from . import overlap, processes
 
-SEED, STEPS, TREES_PER_STEP = 20261125, 240, 2
+SEED, STEPS, TREES_PER_STEP = 20261125, 960, 2
 NAME = "smollm2-135m-tools"
 
 
