@@ -83,6 +83,9 @@ class Engine:
         parameters.port = 0
         parameters.verbosity = -1
         parameters.warmup = False
+        # llama.cpp would keep what it knew of earlier prompts, and take it up again without asking whether the adapter
+        # was on then: the plain model answered from the tuned one's memory.
+        parameters.cache_ram_mib = 0
         if adapter is not None:
             lora = xllamacpp.CommonAdapterLoraInfo()
             lora.path = str(adapter)

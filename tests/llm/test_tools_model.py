@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
 import anthropic
 import pytest
 
-from roadmap.llm import adapter_file, connect
-from roadmap.llm.local import MODEL, TOOLS_MODEL, LocalModel
+from roadmap.llm import adapter_file, bridge, connect
+from roadmap.llm.local import MODEL, TOOLS_MODEL, LocalModel, start
 from roadmap.llm.messages.app import application
+from roadmap.llm.prompting import Turn, encode
 from roadmap.llm.serving import serve
+from roadmap.llm.training import requests
 
 WEATHER: Any = {
     "name": "get_weather",
@@ -58,6 +61,34 @@ def answered(content: str, *, failed: bool = False) -> list[Any]:
         {"role": "assistant", "content": [call]},
         {"role": "user", "content": [result]},
     ]
+
+
+def test_what_was_read_with_the_adapter_is_not_taken_up_without_it() -> None:
+    draw = random.Random(1)
+    kinds = list(requests.kinds().values())
+
+    def logprobs(*ways: bool) -> list[float]:
+        """Of each prompt's first token, by an engine of its own; the prompts in one way after the other."""
+        with start() as engine:
+            prompts = [
+                encode(
+                    [Turn("system", tools), Turn("user", words), Turn("assistant", "", closed=False)], engine.tokenize
+                )
+                for tools, words in asked
+            ]
+            return [
+                engine.steps(prompt, grammar='root ::= "[]" | "[{"', most=1, adapted=adapted)[0].logprob
+                for adapted in ways
+                for prompt in prompts
+            ]
+
+    asked = []
+    for _ in range(3):
+        chosen = draw.sample(kinds, 3)
+        asked.append(
+            (bridge.told(list(requests.show(chosen, draw, plain=True).tools)), requests.ask(chosen[0], draw).words)
+        )
+    assert logprobs(True, False)[3:] == pytest.approx(logprobs(False), abs=0.2)
 
 
 def test_both_models_are_listed(client: anthropic.Anthropic) -> None:
