@@ -173,7 +173,8 @@ class LocalModel:
     ) -> Iterator[Part]:
         """The answer from results, written whole and checked before any of it leaves."""
         text, done = self._whole(request, prompt, most, stop=request.stop_sequences, adapted=True)
-        if done.reason == "eos" and not reporting.holds(text, results, request):
+        wrong = done.reason == "eos" and not reporting.holds(text, results, request)
+        if wrong or reporting.in_circles(text):
             told = _ended(reporting.labelled(results), request.stop_sequences)
             tokens = self._engine.tokenize(told.text)
             while told.text and len(tokens) > most:

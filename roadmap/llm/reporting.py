@@ -54,6 +54,9 @@ def outcomes(request: Request) -> list[Outcome]:
     ]
 
 
+_CIRCLE = re.compile(r"\b(\w+(?:\W+\w+){1,7}?)(?:\W+\1\b){2}", re.IGNORECASE)
+
+
 def holds(answer: str, results: list[Outcome], request: Request) -> bool:
     """Whether an answer states every value with its sign and every failure, and no figure and no name of its own.
 
@@ -75,6 +78,11 @@ def holds(answer: str, results: list[Outcome], request: Request) -> bool:
         elif not all(_stated(label, value, low, said) for label, value in leaves(result.text)):
             return False
     return True
+
+
+def in_circles(answer: str) -> bool:
+    """Whether a text says the same two to eight words three times in a row."""
+    return bool(_CIRCLE.search(answer))
 
 
 def labelled(results: list[Outcome]) -> str:

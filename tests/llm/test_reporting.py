@@ -105,3 +105,9 @@ def test_what_is_told_always_holds(result: Any) -> None:
     asked = request((result, False), ("connection refused", True))
     found = reporting.outcomes(asked)
     assert reporting.holds(reporting.labelled(found), found, asked)
+
+
+def test_words_that_go_round_are_seen() -> None:
+    assert reporting.in_circles("Sorry, that did not work: that did not work: that did not work: that did")
+    assert not reporting.in_circles("It is 3 °C in Oslo, 3 °C in Rome and 3 °C in Lima. Very, very, very cold.")
+    assert not reporting.in_circles("")

@@ -154,11 +154,10 @@ class Grower:
         draw = rng.random()
         if draw < 0.10:
             return requests.say(rng.choice(self._talk), rng)
-        known = all(kind.key in requests.TAUGHT for kind in chosen)
-        if draw < (0.31 if known else 0.25):  # a strange list is more often asked for what it has
+        if draw < 0.31:
             return Asked(self._absent(chosen).words)
         kind = rng.choice(list(chosen))
-        if draw < (0.46 if known else 0.36):
+        if draw < 0.46:
             twice = requests.ask_twice(kind, rng) if rng.random() < 0.6 else None
             if twice is not None:
                 return twice

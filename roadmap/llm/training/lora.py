@@ -17,7 +17,6 @@ import torch
 from .conversations import Tree
 
 RANK, ALPHA = 16, 32
-DROPOUT = 0.05  # each template comes several times: without it they are learnt by heart
 FIRST_LAYER = 10  # adapters from here on: the third below needs no backward pass, which is a fifth of the whole time
 _MATCHED = 10  # steps whose trees are drawn together, to be matched by length
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -35,10 +34,10 @@ def adapted(folder: Path, seed: int) -> Any:
         lora_alpha=ALPHA,
         target_modules=TARGETS,
         layers_to_transform=list(range(FIRST_LAYER, model.config.num_hidden_layers)),
-        lora_dropout=DROPOUT,
+        lora_dropout=0.0,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config).eval()  # `train` turns dropout on
+    return get_peft_model(model, config)
 
 
 def laid_out(tree: Tree) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -100,7 +99,6 @@ def train(
     same weights. Every rank must draw from an equal `tree`. One thread a process: see `processes`.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    model.train()
     optimiser = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
     began, tokens, smooth, order = time.monotonic(), 0, None, random.Random(steps)
     batches: list[list[Tree]] = []
@@ -116,8 +114,7 @@ def train(
         tokens += sum(one.length for one in grown)
         weight = sum(sum(w for branch in one.branches for w in branch.weights) for one in grown)
         whole = torch.zeros(1)
-        for place, one in list(enumerate(grown))[rank::ranks]:
-            torch.manual_seed(step * trees_per_step + place)  # of dropout: whichever rank has the tree
+        for one in grown[rank::ranks]:
             part, _ = loss(model, one)
             (part / weight).backward()
             whole += float(part.detach()) / weight

@@ -22,8 +22,6 @@ DEVELOPMENT = (
     "call_contact", "print_document", "roll_dice", "vat_rate", "set_volume", "find_recipe",
 )  # fmt: skip
 _EVERY = 7  # of a taught tool's templates, each seventh is kept for development
-_NAMELESS = 0.2  # share of lists whose tools' names say nothing: what a tool does must then be read in its description
-_OPAQUE = ("tool", "action", "function", "skill", "f", "op", "command", "task")
 _STORIES = 0.3  # share of a tool's requests that are stories, where it has any
 NUMBER = re.compile(r"\{([a-z])(?::(n|big))?\}")
 _SLOT = re.compile(r"\{(\w+)(?::(\w+)(?:\|([^}]*))?)?\}")
@@ -232,12 +230,9 @@ def show(chosen: Sequence[Kind], rng: random.Random, *, plain: bool = False) -> 
     tools: list[Tool] = []
     names: dict[str, str] = {}
     renamed: dict[str, dict[str, str]] = {}
-    opaque = rng.choice(_OPAQUE) if not plain and rng.random() < _NAMELESS else ""
     for kind in chosen:
         name, says = (kind.names[0], kind.says[0]) if plain else (rng.choice(kind.names), rng.choice(kind.says))
-        if opaque:
-            name = f"{opaque}_{rng.randint(1, 99)}"
-        elif not plain and rng.random() < 0.1:
+        if not plain and rng.random() < 0.1:
             name = _camel(name) if rng.random() < 0.5 else f"{kind.domain}_{name}"
         while name in names.values():
             name += "_2"

@@ -504,20 +504,23 @@ fresh = [
 ]
 print(f"with the adapter, where its training data holds no such wording: {sum(fresh)} of {len(fresh)} exact")
 print("with the adapter, all that is wrong:")
-silent, turned, uncalled_for = [], [], []
+silent, wrong, uncalled_for = [], [], []
 for request, made in zip(requests, sweep["calls"]["with the adapter"], strict=True):
     if not all(marks(request, made).values()):
-        kind = silent if not made else turned if request["tool"] == made[0][0] else uncalled_for
+        kind = silent if not made else uncalled_for if request["tool"] is None else wrong
         kind.append((request, made))
         print(f"   {request['words']} {made}")
 assert must[:2] == (9, 0)
 assert must[2] < 0.05
-assert adapter[:2] == (15, 3)
+assert adapter[:2] == (18, 1)
 assert adapter[2] < 0.01
-assert paired("must call", "with the adapter", "right tool")[2] > 0.1
-assert (shares["with the adapter"]["exact call"], len(silent), len(turned), len(uncalled_for)) == ((30, 36), 4, 2, 1)
-assert all(made[0][1]["source"] == request["arguments"]["target"] for request, made in turned)
-assert (sum(fresh), len(fresh)) == (28, 34)
+choice = paired("must call", "with the adapter", "right tool")
+print("adapter instead of must, right tool: gained {}, lost {}, p = {:.3f}".format(*choice))
+assert choice[:2] == (10, 1)
+assert choice[2] < 0.05
+assert (shares["with the adapter"]["exact call"], len(silent), len(wrong), len(uncalled_for)) == ((35, 36), 1, 0, 2)
+assert all(value in request["words"] for request, made in uncalled_for for value in made[0][1].values())
+assert (sum(fresh), len(fresh)) == (31, 32)
 
 # %% [markdown]
 # When it must call. A model that may call decides two things, *whether* and *which*, and the plain one is worse at the
@@ -525,14 +528,18 @@ assert (sum(fresh), len(fresh)) == (28, 34)
 # the difference is real all the same: both ways were asked the same requests, so we count those on which they differ (a
 # **paired** comparison). Still, every call was valid and only half were exact. No schema can know better.
 #
-# With the adapter, and with arguments held to the request, 30 of 36 calls are exact instead of 18 (and 28 of the 34
-# whose wording is not near to one that it was trained on). It calls for one of the twelve requests that need no tool,
-# where a share is a word to be explained; the plain one called for three. What it gets wrong is listed: it stays silent
-# on four requests that only hint at the weather or the price (*Will I freeze in Oslo without gloves?*), and it turns
-# two conversions round. Those two are the dangerous kind. Each value is in the request and fits the schema, and the
-# answer will be a number. Note also what is **not** shown: as far as the choice of the tool goes, the trained one beats
-# the plain one that must call by nine requests to three, which chance does often enough. What it adds is the arguments,
-# and the right to refuse.
+# With the adapter, and with arguments held to the request, 35 of 36 calls are exact instead of 18 (and 31 of the 32
+# whose wording is not near to one that it was trained on); the tool alone is right in ten requests more and in one
+# less. What it gets wrong is listed. It stays silent on one request that only hints at the weather (*Will I freeze in
+# Oslo without gloves?*), and it calls for two of the twelve that need no tool, where a term of the stock market or of
+# money is to be explained; the plain one called for three. Those are the dangerous kind. *GBP* is in the request and
+# has the form of a ticker symbol, so the call is valid, it will be run, and something may come back. Nothing downstream
+# can tell that the question was another one.
+#
+# Thirty-six requests are few, and these three tools are among those that it was trained on. On a larger held-out set
+# nearly all of its calls for such tools are exact, and of those for tools that it never saw about seven in ten (figures
+# and intervals are in `tool_calling_lora.md`, beside the adapter). Training teaches tools, and only in part *tool
+# calling*: measure on your own.
 #
 # Three levers are yours. Names and descriptions are prompts (L2.01): change them and count again, on requests that you
 # did not look at meanwhile. Where a call is certain to be due, say so in `tool_choice`. Where arguments are words of

@@ -951,17 +951,17 @@ for one, other in (
     versus[one, other] = parted(one, other)
     print("{} against {}: {} won, {} lost, p = {:.4f}".format(one, other, *versus[one, other]))
 print(f"the surest half by embeddings: {right['embeddings'][half].sum()} of 24")
-assert [int(hits.sum()) for hits in right.values()] == [26, 36, 26, 43]
+assert [int(hits.sum()) for hits in right.values()] == [26, 36, 26, 45]
 assert versus["SmolLM2 + adapter", "plain SmolLM2"][2] < 0.001
-assert all(pvalue > 0.05 for *_, pvalue in list(versus.values())[:2])
+assert versus["embeddings", "plain SmolLM2"][2] > 0.05 > versus["SmolLM2 + adapter", "embeddings"][2] > 0.01
 assert right["embeddings"][half].sum() == 21
 
 # %% [markdown]
-# Shared letters and the plain language model are even, with 26 of 48; the embeddings route 36, the trained model 43. So
+# Shared letters and the plain language model are even, with 26 of 48; the embeddings route 36, the trained model 45. So
 # size does not order them: the embedding model has a sixth of SmolLM2's parameters. Training for the task does, with
-# arguments held to the request (what cannot be filled is not called): the same SmolLM2 wins 19 requests and loses 2.
-# And 48 requests tell only the ends of this list apart. Embeddings against the plain model, or the trained one against
-# embeddings: by chance that uneven in 6 and in 12 of a hundred cases.
+# arguments held to the request (what cannot be filled is not called): the same SmolLM2 wins 22 requests and loses 3.
+# And 48 requests tell only some of them apart. That the embeddings are ahead of the plain model by 17 to 7 would come
+# by chance in 6 of a hundred cases; that the trained one is ahead of the embeddings, in one.
 #
 # A router is asked for every request, so its price counts, and the best need not be the one you want. Build a
 # **cascade**, which the right-hand figure is about: the cheap router answers where it is sure, and passes the rest on.
@@ -1145,7 +1145,7 @@ with scripted(broken) as (client, _):
 # are context managers: they end what they have started.
 
 # %%
-with services.connect() as addresses:
+with services.connect({}) as addresses:
     print({name: url.split("://")[0] for name, url in dataclasses.asdict(addresses).items()}, "|", endpoint.model)
 
 # %% [markdown]
