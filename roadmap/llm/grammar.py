@@ -34,7 +34,7 @@ class Grammar:
         self._span_rule: str | None = None
         self._sum_rule: str | None = None
         self._repeated = {_json(number) for number in said.repeated}
-        self._numbers: dict[str, int] = {}
+        self._ids: dict[str, int] = {}  # of shared values, for the names of rules
         self.tools: list[Tool] = []  # those that can be filled
         for number, tool in enumerate(tools):
             arguments = self._object(f"t{number}", tool.input_schema)
@@ -136,7 +136,7 @@ class Grammar:
         """The arguments from `place` on; `used` are shared values that are given away. None: a required one is left."""
         if place == len(values):
             return '""'
-        rule = f"{name}{'f' if first else 'm'}{place}" + "".join(f"x{self._number_of(value)}" for value in sorted(used))
+        rule = f"{name}{'f' if first else 'm'}{place}" + "".join(f"x{self._id_of(value)}" for value in sorted(used))
         if rule not in self._rules:
             key, value, required = values[place]
             label = _quoted(("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": ")
@@ -161,9 +161,9 @@ class Grammar:
             self._rules[rule] = " | ".join(ways)
         return rule
 
-    def _number_of(self, value: str) -> int:
-        """A number that stands for a value in the names of rules."""
-        return self._numbers.setdefault(value, len(self._numbers))
+    def _id_of(self, value: str) -> int:
+        """The number that stands for a shared value in the names of rules."""
+        return self._ids.setdefault(value, len(self._ids))
 
     def _value(self, name: str, schema: dict[str, Any], *, required: bool) -> str | None:
         """The body of a value's rule, or None where nothing that was said fits."""
