@@ -140,22 +140,16 @@ class Grammar:
         if rule not in self._rules:
             key, value, required = values[place]
             label = _quoted(("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": ")
-            ways: list[str] = []
+            options = [(value, used)]
             if key in shared:
-                for one in shared[key]:
-                    if used.count(one) > (one in self._repeated):
-                        continue
-                    rest = self._chain(name, values, place + 1, False, shared, (*used, one))
-                    if rest is not None:
-                        ways.append(f"{label} {_quoted(one)} {rest}")
-            else:
-                rest = self._chain(name, values, place + 1, False, shared, used)
+                left = [one for one in shared[key] if used.count(one) <= (one in self._repeated)]
+                options = [(_quoted(one), (*used, one)) for one in left]
+            given = [(f"{label} {body} ", False, after) for body, after in options]
+            ways = []
+            for begin, still_first, after in given if required else [*given, ("", first, used)]:
+                rest = self._chain(name, values, place + 1, still_first, shared, after)
                 if rest is not None:
-                    ways.append(f"{label} {value} {rest}")
-            if not required:
-                rest = self._chain(name, values, place + 1, first, shared, used)
-                if rest is not None:
-                    ways.append(rest)
+                    ways.append(begin + rest)
             if not ways:
                 return None
             self._rules[rule] = " | ".join(ways)

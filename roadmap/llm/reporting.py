@@ -16,6 +16,7 @@ from .messages.contract import Request, TextBlock, ToolResultBlock, ToolUseBlock
 
 # Dates and clock times are one token each; a minus belongs to a number unless a word or digit stands before it.
 _FIGURE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?|(?<![\w.])[-−]\d[\d,]*(?:\.\d+)?|\d[\d,]*(?:\.\d+)?")
+_CIRCLE = re.compile(r"\b(\w+(?:\W+\w+){1,7}?)(?:\W+\1\b){2}", re.IGNORECASE)
 _FAILURE = re.compile(
     r"\b(?:could not|couldn't|cannot|can't|can not|fail(?:ed|s|ure)?|error|sorry|unable|unavailable|unknown|invalid|"
     r"not (?:found|available|work|known|supported|allowed)|no (?:such|data|results?|city)|did not|didn't|refused|"
@@ -52,9 +53,6 @@ def outcomes(request: Request) -> list[Outcome]:
         for block in request.turns[-1].blocks
         if isinstance(block, ToolResultBlock)
     ]
-
-
-_CIRCLE = re.compile(r"\b(\w+(?:\W+\w+){1,7}?)(?:\W+\1\b){2}", re.IGNORECASE)
 
 
 def holds(answer: str, results: list[Outcome], request: Request) -> bool:

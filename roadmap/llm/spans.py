@@ -236,24 +236,25 @@ def _clocks(text: str) -> list[str]:
         if value < 24 and int(minute or minutes or 0) < 60:
             found.append(f"{value:02}:{minute or minutes or '00'}")
     for past, word, sharp in _SPOKEN_CLOCK.findall(text.lower()):
-        said = word or sharp
-        hour_of = _ONES.get(said, int(said) if said.isdigit() else -1)
-        if not 0 < hour_of <= 24:
+        hour = _hour(word or sharp)
+        if hour is None:
             continue
         minute = {"half past": 30, "quarter past": 15, "quarter to": -15, "": 0}[past]
-        found += _either_half(hour_of * 60 + minute)
+        found += _either_half(hour * 60 + minute)
     low = text.lower()
     found += [clock for word, clock in (("noon", "12:00"), ("midday", "12:00"), ("midnight", "00:00")) if word in low]
     return found
 
 
 def _hours(text: str) -> list[str]:
-    found = []
-    for said in _BARE_CLOCK.findall(text.lower()):
-        hour = _ONES.get(said, int(said) if said.isdigit() else -1)
-        if 0 < hour <= 24:
-            found += _either_half(hour * 60)
-    return found
+    hours = map(_hour, _BARE_CLOCK.findall(text.lower()))
+    return [clock for hour in hours if hour is not None for clock in _either_half(hour * 60)]
+
+
+def _hour(word: str) -> int | None:
+    """The hour that a word or a figure names, if any."""
+    hour = _ONES.get(word, int(word) if word.isdigit() else 0)
+    return hour if 0 < hour <= 24 else None
 
 
 def _either_half(minutes: int) -> list[str]:

@@ -247,7 +247,7 @@ def main(argv: list[str] | None = None) -> int:
 def card_table(ways: dict[str, Any]) -> str:
     """The card's table of all ways, from their results."""
     heads = {"bridge": "the whole bridge", "adapter": "adapter, plain schemas", "plain": "as published"}
-    lines = ["| | " + " | ".join(heads.values()) + " |", "| --- | " + "--- | " * len(heads)]
+    lines = ["| | " + " | ".join(heads.values()) + " |", "| --- " * (len(heads) + 1) + "|"]
     for name in ("taught", "untaught"):
         rows = {
             f"{name} tools: right tools chosen": (name, "choice"),
@@ -260,7 +260,7 @@ def card_table(ways: dict[str, Any]) -> str:
         for label, (first, second) in rows.items():
             lines.append(f"| {label} | " + " | ".join(_in_words(ways[way][first][second]) for way in heads) + " |")
     seconds = " | ".join(str(ways[way]["seconds until the call is known, median"]) for way in heads)
-    return "\n".join([*(line.rstrip() for line in lines), f"| median seconds until the call is known | {seconds} |"])
+    return "\n".join([*lines, f"| median seconds until the call is known | {seconds} |"])
 
 
 def fill_card(ways: dict[str, Any]) -> None:

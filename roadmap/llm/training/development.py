@@ -79,7 +79,10 @@ def written(seed: int) -> list[Item]:
     every = {kind.names[0]: kind for kind in requests.kinds(development=True).values()}
     taught = [kind for kind in every.values() if kind.key in requests.TAUGHT]
     new = [kind for kind in every.values() if kind.key not in requests.TAUGHT]
-    asked = tomllib.loads((requests.FOLDER / "development.toml").read_text(encoding="utf-8"))["request"]
+    every_request = tomllib.loads((requests.FOLDER / "development.toml").read_text(encoding="utf-8"))["request"]
+    talk = [one["words"] for one in every_request if not one["calls"]]
+    asked = [(one, {call["tool"] for call in one["calls"]}) for one in every_request if one["calls"]]
+    known = {kind.names[0] for kind in taught}
     rng.shuffle(new)
     lists: list[tuple[str, Sequence[Kind]]] = [("taught", taught)]
     lists += [("untaught", new[place : place + 2]) for place in range(0, len(new), 2)]
@@ -87,21 +90,16 @@ def written(seed: int) -> list[Item]:
     for part, chosen in lists:
         names = {kind.names[0] for kind in chosen}
         shown = list(requests.show(chosen, rng, plain=True).tools)
-        mine = [one for one in asked if one["calls"] and names & {call["tool"] for call in one["calls"]}]
-        others = [one for one in asked if one["calls"] and not names & {call["tool"] for call in one["calls"]}]
-        talk = [one for one in asked if not one["calls"]]
-        made += [
-            Item(part, one["words"], shown, one["calls"])
-            for one in mine
-            if names >= {call["tool"] for call in one["calls"]}
-        ]
-        made += [Item("talk", one["words"], shown, []) for one in (talk if part == "taught" else rng.sample(talk, 4))]
+        made += [Item(part, one["words"], shown, one["calls"]) for one, needs in asked if needs <= names]
+        made += [Item("talk", words, shown, []) for words in (talk if part == "taught" else rng.sample(talk, 4))]
         if part == "untaught":
-            near = [one for one in others if one["calls"][0]["tool"] not in [kind.names[0] for kind in taught]]
-            made += [Item("not offered", one["words"], shown, []) for one in rng.sample(near, 5)]
+            strange = [
+                one["words"] for one, needs in asked if not needs & names and one["calls"][0]["tool"] not in known
+            ]
+            made += [Item("not offered", words, shown, []) for words in rng.sample(strange, 5)]
             continue
         for missing in chosen:
             rest = list(requests.show([kind for kind in chosen if kind is not missing], rng, plain=True).tools)
-            alone = [one for one in mine if {call["tool"] for call in one["calls"]} == {missing.names[0]}]
-            made += [Item("not offered", one["words"], rest, []) for one in rng.sample(alone, min(7, len(alone)))]
+            alone = [one["words"] for one, needs in asked if needs == {missing.names[0]}]
+            made += [Item("not offered", words, rest, []) for words in rng.sample(alone, min(7, len(alone)))]
     return made
