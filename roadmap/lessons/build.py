@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roadmap.artifacts.errors import ArtifactMissing
+from roadmap.artifacts.errors import ArtifactDamaged, ArtifactMissing
 from roadmap.course.errors import UsageError
 from roadmap.course.files import write_atomic
 from roadmap.course.syllabus import Course
@@ -97,7 +97,9 @@ def build(course: Course, source: LessonSource, *, seconds: float = SECONDS) -> 
     notebook = assemble(course, source)
     execution = run(course, source, notebook, seconds=seconds)
     if execution.fault:
-        missing = execution.fault.startswith(ArtifactMissing.__name__)  # its message says what to do
+        missing = execution.fault.startswith(
+            (ArtifactMissing.__name__, ArtifactDamaged.__name__)
+        )  # they say what to do
         raise BuildError(
             f"{source.slug}: {execution.fault.rstrip('.')}{place(source, execution.cell)}.",
             "Build again after that." if missing else "Correct the source.",

@@ -69,11 +69,9 @@ class Grammar:
         properties = found if isinstance(found, dict) else {}
         required = set(schema.get("required", []))
         values: list[tuple[str, str, bool]] = []
-        # A number that was said once fills one argument: where the required ones take all, no optional one gets any.
-        spent = sum(_numeric(properties.get(key)) for key in required) >= len(self._said.numbers)
         for place, (key, sub) in enumerate(properties.items()):
-            if spent and key not in required and _numeric(sub):
-                continue
+            if self._said.timely and key not in required and _numeric(sub):
+                continue  # what may be left out is not made of a time of day
             body = self._value(f"{name}p{place}", sub if isinstance(sub, dict) else {}, required=key in required)
             if body is None:
                 if key in required:
@@ -84,16 +82,21 @@ class Grammar:
             values.append((key, rule, key in required or self._said_outright(sub)))
         if required - {key for key, _, _ in values}:
             return None
-        shared = self._shared({key: properties[key] for key, _, _ in values})
+        shared = self._shared({key: properties[key] for key, _, _ in values}, required)
         chain = self._chain(name, values, 0, True, shared, ())
         return None if chain is None else f"{_quoted('{')} {chain} {_quoted('}')}"
 
-    def _shared(self, properties: dict[str, Any]) -> dict[str, list[str]]:
+    def _shared(self, properties: dict[str, Any], required: set[str]) -> dict[str, list[str]]:
         """The values of those arguments that take numbers or forms from the same ones: each may have another.
 
-        None of them where there are too many ways to give them out.
+        None of them where there are too many ways to give them out. (An argument that must be there and may be null
+        shares with none.)
         """
-        listed = {key: self._listed(schema) for key, schema in properties.items()}
+        listed = {
+            key: self._listed(schema)
+            for key, schema in properties.items()
+            if isinstance(schema, dict) and (key not in required or {"type": "null"} not in schema.get("anyOf", []))
+        }
         listed = {
             key: values
             for key, values in listed.items()
@@ -101,12 +104,12 @@ class Grammar:
         }
         return listed if math.prod(map(len, listed.values())) <= _MOST_WAYS else {}
 
-    def _listed(self, schema: Any) -> list[str]:
+    def _listed(self, schema: dict[str, Any]) -> list[str]:
         """The few things that were said and that an argument may be, as JSON; none where it may be any words."""
-        if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
+        if {"const", "enum"} & schema.keys():
             return []
         if _numeric(schema):
-            return [_json(value) for value in self._said.numbers if _fits(value, schema)]
+            return [_json(value) for part in _parts(schema) for value in self._said.numbers if _fits(value, part)]
         return self._forms_for(schema) if schema.get("type") == "string" else []
 
     def _said_outright(self, schema: Any) -> bool:
@@ -118,7 +121,7 @@ class Grammar:
             return False
         if isinstance(schema.get("enum"), list):
             return any(self._said.mentions(one) for one in schema["enum"])
-        parts = [part for part in schema.get("anyOf") or [schema] if isinstance(part, dict)]
+        parts = _parts(schema)
         if not any(part.get("type") == "string" for part in parts):
             return False
         patterns = [*map(_wanted, parts), _described(schema)]
@@ -254,6 +257,37 @@ class Grammar:
         return self._sum_rule
 
 
+def without_doubles(arguments: dict[str, Any], schema: dict[str, Any], text: str) -> dict[str, Any]:
+    """A call's arguments without the optional ones whose words the request says for another: a name's half as a town.
+
+    The grammar holds each argument to what was said, not one against the other.
+    """
+    found = schema.get("properties")
+    properties = found if isinstance(found, dict) else {}
+    required = set(schema.get("required", []))
+    places = {key: _places(value, text) for key, value in arguments.items() if isinstance(value, (str, int, float))}
+    kept = dict(arguments)
+    for key in reversed(list(places)):  # of two optional ones the first stays
+        if key in required or not _free(properties.get(key)):
+            continue
+        others = [place for other in places if other != key and other in kept for place in places[other]]
+        if places[key] and all(any(a < d and c < b for c, d in others) for a, b in places[key]):
+            del kept[key]
+    return kept
+
+
+def _places(value: str | float | int, text: str) -> list[tuple[int, int]]:
+    """Where a value stands in a text, as whole words."""
+    return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(str(value))}(?!\w)", text, re.IGNORECASE)]
+
+
+def _free(schema: Any) -> bool:
+    """Whether a value may be any words of the request."""
+    if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
+        return False
+    return any(part.get("type") == "string" and not (_wanted(part) or _described(part)) for part in _parts(schema))
+
+
 _ARGUMENTS = '"arguments": '
 _FORMATS = {
     "date": r"^\d{4}-\d{2}-\d{2}$",
@@ -301,8 +335,16 @@ def _opening(name: str) -> str:
     return f'{{"tool": "{name}"'
 
 
+def _parts(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a value may be, one schema for each, null apart."""
+    parts = [part for part in schema.get("anyOf") or [schema] if isinstance(part, dict)]
+    return [part for part in parts if part.get("type") != "null"]
+
+
 def _numeric(schema: Any) -> bool:
-    return isinstance(schema, dict) and schema.get("type") in ("integer", "number")
+    """Whether a value is a number, or null."""
+    parts = _parts(schema) if isinstance(schema, dict) else []
+    return bool(parts) and all(part.get("type") in ("integer", "number") for part in parts)
 
 
 def _json(value: Any) -> str:

@@ -17,10 +17,10 @@ from roadmap import artifacts
 
 from . import adapter_file, bridge, choosing, reporting, spans
 from .engine import Done, Engine, EngineError, Sampling
-from .grammar import Grammar
+from .grammar import Grammar, without_doubles
 from .messages.contract import Request, TextBlock, ToolResultBlock
 from .messages.errors import ApiError, invalid
-from .messages.parts import Begun, End, Part, StopReason, Text
+from .messages.parts import Begun, End, Part, StopReason, Text, ToolUse
 from .prompting import encode, turns_of
 
 MODEL = artifacts.DEFAULT_MODEL
@@ -106,6 +106,8 @@ class LocalModel:
         if _calls(request):
             text, done = self._written_calls(request, prompt, min(most, _CALL_TOKENS), way)
             calls = bridge.read_calls(text)
+            if way.spans:
+                calls = _without_doubles(calls, request)
             if calls:
                 yield from calls
                 yield End("tool_use", counted, done.tokens)
@@ -250,6 +252,12 @@ def _calls(request: Request) -> bool:
 def _has_results(request: Request) -> bool:
     """Whether the last turn brings results: then it is time to answer."""
     return any(isinstance(block, ToolResultBlock) for block in request.turns[-1].blocks)
+
+
+def _without_doubles(calls: Sequence[ToolUse], request: Request) -> list[ToolUse]:
+    """The calls, each without what it says twice."""
+    schemas, words = {tool.name: tool.input_schema for tool in request.tools}, _words_of(request, last=False)
+    return [ToolUse(call.name, without_doubles(call.input, schemas[call.name], words)) for call in calls]
 
 
 def _words_of(request: Request, *, last: bool) -> str:

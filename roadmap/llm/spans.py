@@ -42,16 +42,17 @@ _MONTHS = {
     )
     for name in names.split()
 }
+_MONTH = "|".join(_MONTHS)
 _ISO = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
-_DAY_FIRST = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? ([A-Za-z]{3,9})\.?,? (\d{4})\b")
-_MONTH_FIRST = re.compile(r"\b([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
+_DAY_FIRST = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})\.?,? (\d{{4}})\b", re.IGNORECASE)
+_MONTH_FIRST = re.compile(rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b", re.IGNORECASE)
 _SLASHED = re.compile(r"\b(\d{4})/(\d{1,2})/(\d{1,2})\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
+_DATES = (_ISO, _DAY_FIRST, _MONTH_FIRST, _SLASHED, _DOTTED)
 _CLOCK = re.compile(r"\b(\d{1,2})(?:[:.h](\d{2}))?\s?([ap])\.?m\b\.?|\b(\d{1,2})[:.h](\d{2})\b", re.IGNORECASE)
-_TIMES = re.compile(  # what stands in digits or words for a day or a time of day
-    r"\b\d{4}[-/]\d{1,2}[-/]\d{1,2}\b|\b\d{1,2}\.\d{1,2}\.\d{4}\b|\b\d{1,2}:\d{2}\b|\b\d{1,2}(?::\d{2})?\s?[ap]\.?m\b\.?|"
-    rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{'|'.join(_MONTHS)})\b\.?(?:,? \d{{4}}\b)?|"
-    rf"\b(?:{'|'.join(_MONTHS)})\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}}\b)?|"
+_TIMES = re.compile(  # what else stands in digits or words for a day or a time of day
+    r"\b\d{1,2}:\d{2}\b|\b\d{1,2}(?::\d{2})?\s?[ap]\.?m\b\.?|"
+    rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTH})\b|\b(?:{_MONTH})\.? \d{{1,2}}(?:st|nd|rd|th)?\b|"
     r"\b(?:half past|quarter past|quarter to) \w+\b|\b\w+ o'?clock\b",
     re.IGNORECASE,
 )
@@ -82,6 +83,7 @@ class Said:
     quotes: tuple[str, ...]  # quoted texts, and what follows a colon
     hours: tuple[str, ...] = ()  # times that "at seven" may mean, where a tool asks for one
     repeated: frozenset[float | int] = frozenset()  # numbers that were said more than once
+    timely: bool = False  # whether the numbers are those of times of day, none other being said
 
     def mentions(self, member: Any) -> bool:
         """Whether a member of an enum is in the text, in its own words or in others for it."""
@@ -110,7 +112,11 @@ def codes(kind: Literal["companies", "currencies"]) -> frozenset[str]:
 @functools.lru_cache(maxsize=64)
 def read(text: str) -> Said:
     """What a text offers. The same text is read once."""
-    numbers = _numbers(_TIMES.sub(" ; ", text)) or _numbers(text)  # the 14 of 14:15 is said only if no other number is
+    undated = text
+    for date in _DATES:
+        undated = date.sub(" ; ", undated)
+    apart = _numbers(_TIMES.sub(" ; ", undated))
+    numbers = apart or _numbers(undated)  # the 14 of 14:15 is said only if no other number is
     return Said(
         text,
         tuple(_words(text)),
@@ -119,6 +125,7 @@ def read(text: str) -> Said:
         tuple(_quotes(text)),
         tuple(_hours(text)),
         frozenset(number for number in numbers if numbers.count(number) > 1),
+        timely=not apart,
     )
 
 

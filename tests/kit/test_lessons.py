@@ -319,6 +319,15 @@ def test_a_lesson_that_fails_leaves_the_old_notebook_and_names_the_cell(course: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["ArtifactMissing", "ArtifactDamaged"])
+def test_a_lesson_without_its_artifact_is_not_called_wrong(course: Course, name: str) -> None:
+    raising = f"from roadmap.artifacts.errors import {name}\nraise {name}('The model is not there. Fetch it.')"
+    with pytest.raises(build.BuildError, match=name) as caught:
+        build.build(course, edited(course, "noise = rng.normal(size=(4, 3))", raising))
+    assert caught.value.advice == "Build again after that."
+
+
+@pytest.mark.slow
 def test_verify_finds_a_changed_stable_output_and_nothing_else(course: Course) -> None:
     def edit(notebook: Any) -> None:
         code_cell(notebook, "round(share").outputs[0].text = "[0.665, 0.245, 0.1]\n"

@@ -10,7 +10,7 @@ import pytest
 from llguidance.gbnf_to_lark import any_to_lark
 
 from roadmap.llm import spans
-from roadmap.llm.grammar import Grammar
+from roadmap.llm.grammar import Grammar, without_doubles
 from roadmap.llm.messages.contract import Tool
 
 
@@ -191,3 +191,45 @@ def test_no_arguments_at_all() -> None:
     grammar = Grammar([tool("coin"), tool("dice", [], sides={"type": "integer"})], spans.read("go"))
     assert accepts(grammar.calls("coin", most=1), written(("coin", {})))
     assert accepts(grammar.calls("dice", most=1), written(("dice", {})))
+
+
+TRACE = tool(
+    "trace",
+    ["name", "event"],
+    name={"type": "string"},
+    event={"enum": ["birth", "death"]},
+    town={"type": "string"},
+    year={"type": "integer"},
+    note={"anyOf": [{"type": "string"}, {"type": "null"}]},
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "dropped"),
+    [
+        ("the birth of Ada King, 1815", {"name": "Ada King", "event": "birth", "town": "1815", "year": 1815}, "town"),
+        ("the birth of Ada King", {"name": "Ada King", "event": "birth", "town": "King"}, "town"),
+        ("the birth of Ada King", {"name": "Ada King", "event": "birth", "town": "birth"}, "town"),
+        ("the birth of Ada King in King", {"name": "Ada King", "event": "birth", "town": "King"}, ""),  # said twice
+        ("the birth of Ada King in Rome", {"name": "Ada King", "event": "birth", "town": "Rome"}, ""),
+        ("birth: Ada, Rome", {"name": "Ada", "event": "birth", "town": "Rome", "note": "Rome"}, "note"),
+        ("birth of 1815", {"name": "1815", "event": "birth", "year": 1815}, ""),  # a number stays, and what is required
+    ],
+)
+def test_optional_words_are_not_those_of_another_argument(words: str, arguments: Any, dropped: str) -> None:
+    left = {key: value for key, value in arguments.items() if key != dropped}
+    assert without_doubles(arguments, TRACE.input_schema, words) == left
+
+
+def test_an_optional_number_is_not_made_of_a_date() -> None:
+    lane = tool("lane", ["date"], date={"type": "string", "format": "date"}, minutes={"type": "integer"})
+    for words, minutes, right in [
+        ("a lane on 14 February 2026 at 11:00", 14, False),
+        ("a lane on 14 February 2026 for 30 minutes", 30, True),
+        ("a lane on 14 February 2026 for 30 minutes", 14, False),
+    ]:
+        grammar = Grammar([lane], spans.read(words)).calls("lane", most=1)
+        assert accepts(grammar, written(("lane", {"date": "2026-02-14", "minutes": minutes}))) == right, words
+    alarm = tool("alarm", hour={"type": "integer"}, minute={"type": "integer"})
+    assert Grammar([alarm], spans.read("wake me at 7:30")).tools  # a required one takes what there is
+    assert not Grammar([alarm], spans.read("wake me on 14 February 2026")).tools

@@ -46,6 +46,19 @@ def test_many_tools_and_the_parts_do_not_share_tools_or_templates() -> None:
     assert not set(requests.talk()) & set(requests.talk(development=True))
 
 
+def test_unfamiliar_tools_share_no_subject_and_no_wording_with_training() -> None:
+    known = [kind for development in (False, True) for kind in requests.kinds(development=development).values()]
+    strange = requests.unfamiliar()
+    assert not {kind.domain for kind in strange} & {kind.domain for kind in known}
+    assert not {kind.names[0] for kind in strange} & {name for kind in known for name in kind.names}
+    taught = [overlap.frame(text) for text in overlap.wordings()]
+    items = development.unfamiliar(1, lists=1)
+    near = {item.words for item in items if len(overlap.frame(item.words)) > 2 and overlap.near_any(item.words, taught)}
+    assert not near
+    assert {item.part for item in items} == {"unfamiliar", "talk", "not offered"}
+    assert all(bool(item.calls) == (item.part == "unfamiliar") for item in items)
+
+
 def test_generated_calls_fit_their_schemas_and_the_spans() -> None:
     rng = random.Random(11)
     kinds = list(requests.kinds().values())

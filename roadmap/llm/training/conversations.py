@@ -161,9 +161,9 @@ class Grower:
             twice = requests.ask_twice(kind, rng) if rng.random() < 0.6 else None
             if twice is not None:
                 return twice
-            other = rng.choice(list(chosen))
-            if other is not kind:
-                return requests.joined(requests.ask(kind, rng), requests.ask(other, rng), rng)
+            first, second = requests.ask(kind, rng), requests.ask(rng.choice(list(chosen)), rng)
+            if first.calls != second.calls:
+                return requests.joined(first, second, rng)
         return requests.ask(kind, rng)
 
     def _absent(self, chosen: Sequence[Kind]) -> Asked:

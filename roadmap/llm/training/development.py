@@ -79,7 +79,7 @@ def written(seed: int) -> list[Item]:
     every = {kind.names[0]: kind for kind in requests.kinds(development=True).values()}
     taught = [kind for kind in every.values() if kind.key in requests.TAUGHT]
     new = [kind for kind in every.values() if kind.key not in requests.TAUGHT]
-    every_request = tomllib.loads((requests.FOLDER / "development.toml").read_text(encoding="utf-8"))["request"]
+    every_request = _requests("development")
     talk = [one["words"] for one in every_request if not one["calls"]]
     asked = [(one, {call["tool"] for call in one["calls"]}) for one in every_request if one["calls"]]
     known = {kind.names[0] for kind in taught}
@@ -103,3 +103,36 @@ def written(seed: int) -> list[Item]:
             alone = [one["words"] for one, needs in asked if needs == {missing.names[0]}]
             made += [Item("not offered", words, rest, []) for words in rng.sample(alone, min(7, len(alone)))]
     return made
+
+
+def unfamiliar(seed: int, lists: int = 2) -> list[Item]:
+    """The requests of `unfamiliar.toml`: of subjects that training does not have, each `lists` times under two tools.
+
+    Under each two tools: all requests for them, what is near them and needs no tool, and six for other such tools.
+    """
+    rng = random.Random(seed)
+    every = requests.unfamiliar()
+    asked = _requests("unfamiliar")
+    made: list[Item] = []
+    for _ in range(lists):
+        rng.shuffle(every)
+        for place in range(0, len(every), 2):
+            chosen = every[place : place + 2]
+            names = {kind.names[0] for kind in chosen}
+            shown = list(requests.show(chosen, rng, plain=True).tools)
+            others = [one["words"] for one in asked if one["calls"] and one["calls"][0]["tool"] not in names]
+            made += [
+                Item("unfamiliar" if one["calls"] else "talk", one["words"], shown, one["calls"])
+                for one in asked
+                if (one["calls"][0]["tool"] if one["calls"] else one["near"]) in names
+            ]
+            made += [Item("not offered", words, shown, []) for words in rng.sample(others, 6)]
+    return made
+
+
+def _requests(name: str) -> list[dict[str, Any]]:
+    """The requests of a file, written one by one, with their calls."""
+    asked: list[dict[str, Any]] = tomllib.loads((requests.FOLDER / f"{name}.toml").read_text(encoding="utf-8"))[
+        "request"
+    ]
+    return asked

@@ -24,7 +24,6 @@ BANNED = re.compile(
 )
 LONGEST_RUN = 5  # words in a row, values apart, that a training template may share with a held-out request
 NEAR = 0.6  # share of word pairs in common from which two wordings are the same
-_SLOT = re.compile(r"\{(\w+)(?::(\w+)(?:\|([^}]*))?)?\}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def wordings() -> list[str]:
         for line in (*kind.templates, *(requests.NUMBER.sub("_", words) for words, _ in kind.stories))
     ]
     lines += requests.talk() + requests.talk(development=True)
-    return [_SLOT.sub(lambda match: match[3] or match[2] or "_", line) for line in dict.fromkeys(lines)]
+    return [requests.SLOT.sub(lambda match: match[3] or match[2] or "_", line) for line in dict.fromkeys(lines)]
 
 
 def near_any(text: str, taught: Iterable[tuple[str, ...]]) -> bool:

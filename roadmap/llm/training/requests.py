@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import re
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from roadmap.llm.messages.contract import Tool
 
@@ -21,10 +21,11 @@ DEVELOPMENT = (
     "read_aloud", "cinema_seats", "track_parcel", "find_doctor", "set_light", "train_times", "deploy", "population",
     "call_contact", "print_document", "roll_dice", "vat_rate", "set_volume", "find_recipe",
 )  # fmt: skip
+_Line = TypeVar("_Line")
 _EVERY = 7  # of a taught tool's templates, each seventh is kept for development
 _STORIES = 0.3  # share of a tool's requests that are stories, where it has any
 NUMBER = re.compile(r"\{([a-z])(?::(n|big))?\}")
-_SLOT = re.compile(r"\{(\w+)(?::(\w+)(?:\|([^}]*))?)?\}")
+SLOT = re.compile(r"\{(\w+)(?::(\w+)(?:\|([^}]*))?)?\}")
 _PLURAL = {
     "city", "ticker", "country", "person", "coin", "word", "company_name", "team", "topic", "film", "currency", "code",
     "flight", "book", "song", "room", "file", "host", "service", "product", "dish", "grocery", "place",
@@ -137,33 +138,47 @@ class Shown:
 def kinds(*, development: bool = False) -> dict[str, Kind]:
     """The tools to train on, or those to choose settings on, each with the templates of that part."""
     chosen: dict[str, Kind] = {}
-    for domain, tools in tomllib.loads((FOLDER / "tools.toml").read_text(encoding="utf-8")).items():
+    for kind in _read("tools"):
+        if kind.key in TAUGHT:
+            kind = replace(kind, templates=_part(kind.templates, development), stories=_part(kind.stories, development))
+        elif (kind.key in DEVELOPMENT) != development:
+            continue
+        chosen[kind.key] = kind
+    return chosen
+
+
+def unfamiliar() -> list[Kind]:
+    """Tools on subjects that no tool to train on has; they have no templates, their requests are written out."""
+    return list(_read("unfamiliar"))
+
+
+def _read(name: str) -> Iterator[Kind]:
+    """The tools of a file, with all their templates."""
+    for domain, tools in tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8")).items():
+        if domain == "request":
+            continue
         for key, tool in tools.items():
-            templates, stories = tool["ask"].strip().splitlines(), tool.get("stories", "").strip().splitlines()
-            if key in TAUGHT:
-                templates, stories = (
-                    [line for place, line in enumerate(lines) if (place % _EVERY == 3) == development]
-                    for lines in (templates, stories)
-                )
-            elif (key in DEVELOPMENT) != development:
-                continue
-            arguments = tuple(_argument(line) for line in tool["args"])
-            chosen[key] = Kind(
+            stories = (line.partition(" => ") for line in tool.get("stories", "").strip().splitlines())
+            yield Kind(
                 key,
                 domain,
                 tuple(tool["names"].split()),
                 tuple(tool["says"]),
-                arguments,
-                tuple(templates),
-                tuple((words, expression) for words, _, expression in (line.partition(" => ") for line in stories)),
+                tuple(_argument(line) for line in tool["args"]),
+                tuple(tool.get("ask", "").strip().splitlines()),
+                tuple((words, expression) for words, _, expression in stories),
             )
-    return chosen
 
 
 def talk(*, development: bool = False) -> list[str]:
     """What needs no tool; each seventh line is kept for development."""
     lines = tomllib.loads((FOLDER / "talk.toml").read_text(encoding="utf-8"))["lines"].strip().splitlines()
-    return [line for place, line in enumerate(lines) if (place % _EVERY == 3) == development]
+    return list(_part(lines, development))
+
+
+def _part(lines: Sequence[_Line], development: bool) -> tuple[_Line, ...]:
+    """Each seventh line for development, the others for training."""
+    return tuple(line for place, line in enumerate(lines) if (place % _EVERY == 3) == development)
 
 
 def ask(kind: Kind, rng: random.Random) -> Asked:
@@ -222,7 +237,7 @@ def joined(first: Asked, second: Asked, rng: random.Random) -> Asked:
 
 def say(line: str, rng: random.Random) -> Asked:
     """A line of talk, with its places filled."""
-    return Asked(_worn(_SLOT.sub(lambda match: str(POOLS[match[1]](rng)[0]), line), rng))
+    return Asked(_worn(SLOT.sub(lambda match: str(POOLS[match[1]](rng)[0]), line), rng))
 
 
 def show(chosen: Sequence[Kind], rng: random.Random, *, plain: bool = False) -> Shown:
@@ -280,7 +295,7 @@ def _fill(template: str, kind: Kind, rng: random.Random) -> tuple[str, dict[str,
         arguments[name] = said[1]
         return said[0]
 
-    words = _SLOT.sub(one, template)
+    words = SLOT.sub(one, template)
     return words, {argument.name: arguments[argument.name] for argument in kind.arguments if argument.name in arguments}
 
 

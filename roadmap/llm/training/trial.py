@@ -1,6 +1,6 @@
 """How an adapter does on the development requests: what recipes and settings are chosen by.
 
-python -m roadmap.llm.training.trial ADAPTER... [--count N] [--seed N] [--margin NATS...] [--written] [--misses]
+python -m roadmap.llm.training.trial ADAPTER... [--set NAME] [--count N] [--seed N] [--margin NATS...] [--misses]
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from roadmap.llm.messages import Text, ToolUse, parse
 
 from . import development
 
+SETS = "drawn from templates; development.toml; or unfamiliar.toml: tools on subjects that training does not have"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Print, for each adapter and margin, how many of each part's requests got the right calls."""
@@ -24,10 +26,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=40, help="requests of each part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--margin", type=float, nargs="+", default=[0.0], help="nats by which a tool must beat none")
-    parser.add_argument("--written", action="store_true", help="the requests of development.toml instead")
+    parser.add_argument("--set", choices=["drawn", "written", "unfamiliar"], default="drawn", help=SETS)
     parser.add_argument("--misses", action="store_true", help="also print what went wrong")
     given = parser.parse_args(argv)
-    asked = development.written(given.seed) if given.written else development.items(given.count, given.seed)
+    asked = {
+        "drawn": lambda: development.items(given.count, given.seed),
+        "written": lambda: development.written(given.seed),
+        "unfamiliar": lambda: development.unfamiliar(given.seed),
+    }[given.set]()
     for path in given.adapters:
         ways = {f"{margin:g}": Way(adapted=True, spans=True, margin=margin) for margin in given.margin}
         with LocalModel(start(adapter=path), ways) as model:
