@@ -31,7 +31,7 @@ class Grammar:
     def __init__(self, tools: Sequence[Tool], said: Said):
         self._said = said
         self._rules: dict[str, str] = {}
-        self._span_rule: str | None = None
+        self._spans = False  # whether the rules of runs of words are there
         self._sum_rule: str | None = None
         self._repeated = {_json(number) for number in said.repeated}
         self._ids: dict[str, int] = {}  # of shared values, for the names of rules
@@ -72,14 +72,21 @@ class Grammar:
         for place, (key, sub) in enumerate(properties.items()):
             if self._said.timely and key not in required and _numeric(sub):
                 continue  # what may be left out is not made of a time of day
-            body = self._value(f"{name}p{place}", sub if isinstance(sub, dict) else {}, required=key in required)
+            beside = any(_figured(other) for at, other in properties.items() if at != key)
+            body = self._value(
+                f"{name}p{place}",
+                sub if isinstance(sub, dict) else {},
+                required=key in required,
+                beside=beside,
+                key=key,
+            )
             if body is None:
                 if key in required:
                     return None
                 continue
             rule = f"{name}v{place}"
             self._rules[rule] = body
-            values.append((key, rule, key in required or self._said_outright(sub)))
+            values.append((key, rule, key in required or self._said_outright(key, sub)))
         if required - {key for key, _, _ in values}:
             return None
         shared = self._shared({key: properties[key] for key, _, _ in values}, required)
@@ -93,7 +100,7 @@ class Grammar:
         shares with none.)
         """
         listed = {
-            key: self._listed(schema)
+            key: self._listed(key, schema)
             for key, schema in properties.items()
             if isinstance(schema, dict) and (key not in required or {"type": "null"} not in schema.get("anyOf", []))
         }
@@ -104,16 +111,22 @@ class Grammar:
         }
         return listed if math.prod(map(len, listed.values())) <= _MOST_WAYS else {}
 
-    def _listed(self, schema: dict[str, Any]) -> list[str]:
+    def _listed(self, key: str, schema: dict[str, Any]) -> list[str]:
         """The few things that were said and that an argument may be, as JSON; none where it may be any words."""
         if {"const", "enum"} & schema.keys():
             return []
         if _numeric(schema):
-            return [_json(value) for part in _parts(schema) for value in self._said.numbers if _fits(value, part)]
+            return [_json(value) for part in _parts(schema) for value in self._numbers(key, part)]
         return self._forms_for(schema) if schema.get("type") == "string" else []
 
-    def _said_outright(self, schema: Any) -> bool:
-        """Whether the request names a member of an enum, or a date, a time or a code of the wanted form.
+    def _numbers(self, key: str, schema: dict[str, Any]) -> list[float | int]:
+        """The numbers that an argument may be: those beside its own name, if there are any."""
+        fitting = [value for value in self._said.numbers if _fits(value, schema)]
+        own = self._said.counted(key)
+        return [value for value in fitting if value in own] or fitting
+
+    def _said_outright(self, key: str, schema: Any) -> bool:
+        """Whether the request names a member of an enum, a date, a time or a code of the wanted form, or so many of it.
 
         A small model now and then leaves an optional argument out; what was said outright is not to be left out.
         """
@@ -121,6 +134,9 @@ class Grammar:
             return False
         if isinstance(schema.get("enum"), list):
             return any(self._said.mentions(one) for one in schema["enum"])
+        if _numeric(schema):
+            own = self._said.counted(key)
+            return any(_fits(value, part) for part in _parts(schema) for value in own)
         parts = _parts(schema)
         if not any(part.get("type") == "string" for part in parts):
             return False
@@ -162,8 +178,14 @@ class Grammar:
         """The number that stands for a shared value in the names of rules."""
         return self._ids.setdefault(value, len(self._ids))
 
-    def _value(self, name: str, schema: dict[str, Any], *, required: bool) -> str | None:
-        """The body of a value's rule, or None where nothing that was said fits."""
+    def _value(
+        self, name: str, schema: dict[str, Any], *, required: bool, beside: bool = False, key: str = ""
+    ) -> str | None:
+        """The body of a value's rule, or None where nothing that was said fits.
+
+        `beside` is whether another argument takes figures: then words are not figures alone. `key` is the argument's
+        own name, where it has one.
+        """
         if "const" in schema:
             return _quoted(_json(schema["const"]))
         if isinstance(schema.get("enum"), list):
@@ -176,19 +198,22 @@ class Grammar:
                         f"{name}o{place}",
                         {"description": schema.get("description"), **(part if isinstance(part, dict) else {})},
                         required=required,
+                        beside=beside,
+                        key=key,
                     )
                     for place, part in enumerate(schema[word])
                 ]
                 return " | ".join(f"({body})" for body in bodies if body is not None) or None
         kind = schema.get("type")
         if isinstance(kind, list):
-            return self._value(name, {"anyOf": [{**schema, "type": one} for one in kind]}, required=required)
+            either = {"anyOf": [{**schema, "type": one} for one in kind]}
+            return self._value(name, either, required=required, beside=beside, key=key)
         if kind == "boolean":
             return '"true" | "false"'
         if kind == "null":
             return '"null"' if required else None
         if kind in ("integer", "number"):
-            return _alternatives(_json(value) for value in self._said.numbers if _fits(value, schema))
+            return _alternatives(map(_json, self._numbers(key, schema)))
         if kind == "array":
             items = schema.get("items")
             body = self._value(f"{name}i", items if isinstance(items, dict) else {}, required=True)
@@ -201,10 +226,10 @@ class Grammar:
         if kind == "object":
             return self._object(name, schema)
         if kind == "string":
-            return self._string(schema, required=required)
+            return self._string(schema, required=required, beside=beside)
         return _ANYTHING
 
-    def _string(self, schema: dict[str, Any], *, required: bool) -> str | None:
+    def _string(self, schema: dict[str, Any], *, required: bool, beside: bool) -> str | None:
         wanted = _wanted(schema)
         if wanted or _described(schema):
             fitting = _alternatives(self._forms_for(schema))
@@ -213,7 +238,7 @@ class Grammar:
                 return fitting
         if not self._said.words:
             return None
-        ways = [self._span(), *(_quoted(_json(quote)) for quote in self._said.quotes)]
+        ways = [self._span(figures=not beside), *(_quoted(_json(quote)) for quote in self._said.quotes)]
         if len(self._said.numbers) > 1:
             ways.append(self._sum())
         return " | ".join(ways)
@@ -227,23 +252,31 @@ class Grammar:
         other = _other_codes(schema)
         return list(dict.fromkeys(_json(way) for way in ways if form.search(way) and way not in other))
 
-    def _span(self) -> str:
-        """The rule of a run of the request's words, of any length."""
-        if self._span_rule is None:
-            words = self._said.words
+    def _span(self, *, figures: bool) -> str:
+        """The rule of a run of the request's words, of any length; without `figures`, not of figures alone."""
+        words = self._said.words
+        if not self._spans:
+            self._spans = True
             for place in reversed(range(len(words))):
-                tail = ""
-                if place + 1 < len(words):
-                    tail = (
-                        f" ({_quoted(_inside(words[place].gap))} s{place + 1})?"
-                        if words[place].gap
-                        else f" s{place + 1}?"
-                    )
-                self._rules[f"s{place}"] = _quoted(_inside(words[place].text)) + tail
-            starts = " | ".join(f"s{place}" for place in range(len(words)))
-            self._rules["span"] = f'"\\"" ({starts}) "\\""'
-            self._span_rule = "span"
-        return self._span_rule
+                literal, more = _quoted(_inside(words[place].text)), self._next(place, "s")
+                self._rules[f"s{place}"] = literal + (f" ({more})?" if more else "")
+                if not words[place].figure:
+                    self._rules[f"w{place}"] = f"s{place}"
+                elif f"w{place + 1}" in self._rules:  # a word is still to come
+                    self._rules[f"w{place}"] = f"{literal} {self._next(place, 'w')}"
+            for rule, kind in (("span", "s"), ("words", "w")):
+                starts = [f"{kind}{place}" for place in range(len(words)) if f"{kind}{place}" in self._rules]
+                if starts:
+                    self._rules[rule] = f'"\\"" ({" | ".join(starts)}) "\\""'
+        return "words" if not figures and "words" in self._rules else "span"
+
+    def _next(self, place: int, kind: str) -> str:
+        """What follows a word within a run; nothing after the last."""
+        words = self._said.words
+        if place + 1 == len(words):
+            return ""
+        gap = words[place].gap
+        return (f"{_quoted(_inside(gap))} " if gap else "") + f"{kind}{place + 1}"
 
     def _sum(self) -> str:
         """The rule of an arithmetic expression over the request's numbers: words for signs become signs."""
@@ -279,6 +312,14 @@ def without_doubles(arguments: dict[str, Any], schema: dict[str, Any], text: str
 def _places(value: str | float | int, text: str) -> list[tuple[int, int]]:
     """Where a value stands in a text, as whole words."""
     return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(str(value))}(?!\w)", text, re.IGNORECASE)]
+
+
+def _figured(schema: Any) -> bool:
+    """Whether a value is a number, a date or a time."""
+    if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
+        return False
+    forms = [form for part in _parts(schema) if (form := _wanted(part) or _described(part))]
+    return _numeric(schema) or any(form.search(one) for form in forms for one in ("2013-02-03", "07:30"))
 
 
 def _free(schema: Any) -> bool:

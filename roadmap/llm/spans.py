@@ -6,8 +6,10 @@ A call's arguments are taken from these, so that the model can only write what i
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +22,8 @@ _KEEP = {"(": ")", "[": "]", "{": "}"}
 _NUMBER = re.compile(
     r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?(?:k|m|thousand|million)\b)?", re.IGNORECASE
 )
+_FIGURE = re.compile(r"[-−]?\d+(?:[-.,:/]\d+)*")
+_PRONOUN = re.compile(r"\b(?:an? \w+|the|this|that|another|new) one\b(?!-| hundred| thousand| million)", re.IGNORECASE)
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|„([^“”]+)[“”]|(?<!\w)'([^']+)'(?!\w)|(?<!\w)‘([^’]+)’(?!\w)")
 _ONES = {
     word: number
@@ -33,6 +37,7 @@ _TENS = {
 }
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "k": 1000, "m": 1_000_000}
 _COUNTS = {"couple": 2, "pair": 2, "both": 2, "dozen": 12, "half": 0.5, "once": 1, "twice": 2, "single": 1}
+_NUMBER_WORDS = frozenset((*_ONES, *_TENS, *_SCALES, *_COUNTS))
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -43,6 +48,9 @@ _MONTHS = {
     for name in names.split()
 }
 _MONTH = "|".join(_MONTHS)
+_TOKEN = re.compile(r"\d[\d.,]*\d|\w+|[^\w\s-]")
+_GENERAL = frozenset("number num count amount value total n id max min maximum minimum".split())  # said of anything
+_BEFORE = frozenset("from to at by until year month day hour".split())  # what stands before its number
 _ISO = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})\.?,? (\d{{4}})\b", re.IGNORECASE)
 _MONTH_FIRST = re.compile(rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b", re.IGNORECASE)
@@ -71,6 +79,11 @@ class Word:
     text: str
     gap: str
 
+    @property
+    def figure(self) -> bool:
+        """Whether it is a number, a date or a time in digits."""
+        return bool(_FIGURE.fullmatch(self.text))
+
 
 @dataclass(frozen=True)
 class Said:
@@ -92,6 +105,23 @@ class Said:
         ways = [own, own.replace("_", " "), own.replace("-", " "), *_tables()["enums"].get(own, ())]
         return any(re.search(rf"(?<!\w){re.escape(way)}(?!\w)", low) for way in ways)
 
+    def counted(self, name: str) -> list[float | int]:
+        """Numbers beside an argument's own name: for `copies` the 4 of "4 copies", for `flat` that of "flat 4"."""
+        words = _TOKEN.findall(self.text.lower())
+        found: list[float | int] = []
+        for part in re.findall(r"[a-z]+", re.sub(r"([A-Z])", r" \1", name).lower()):
+            stem = part.removesuffix("s")
+            for place, word in enumerate(words):
+                if part in _GENERAL or word not in (part, stem, f"{stem}s", f"{stem}d"):
+                    continue
+                before = [] if part in _BEFORE else words[max(0, place - 6) : place]
+                if before[-1:] == ["percent"] or before[-1:] == ["%"]:
+                    before.pop()
+                said = _numbers(" ".join(reversed(_run(reversed(before)))))[-1:]
+                said = said or _numbers(" ".join(_run(words[place + 1 : place + 7])))
+                found += [number for number in said if number in self.numbers]
+        return list(dict.fromkeys(found))
+
     def spans(self) -> list[str]:
         """Each run of up to LONGEST_SPAN words, once."""
         found: dict[str, None] = {}
@@ -112,7 +142,7 @@ def codes(kind: Literal["companies", "currencies"]) -> frozenset[str]:
 @functools.lru_cache(maxsize=64)
 def read(text: str) -> Said:
     """What a text offers. The same text is read once."""
-    undated = text
+    undated = _PRONOUN.sub(" ; ", text)
     for date in _DATES:
         undated = date.sub(" ; ", undated)
     apart = _numbers(_TIMES.sub(" ; ", undated))
@@ -199,6 +229,12 @@ def _spoken_numbers(text: str) -> list[float | int]:
                 found.append(_COUNTS[word])
         before = word
     return found
+
+
+def _run(words: Iterable[str]) -> list[str]:
+    """The words of numbers with which some words begin, as they come."""
+    run = list(itertools.takewhile(lambda word: word == "and" or word[:1].isdigit() or word in _NUMBER_WORDS, words))
+    return [] if run[:1] == ["and"] else run
 
 
 def _whole(value: float) -> float | int:

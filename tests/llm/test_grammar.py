@@ -233,3 +233,22 @@ def test_an_optional_number_is_not_made_of_a_date() -> None:
     alarm = tool("alarm", hour={"type": "integer"}, minute={"type": "integer"})
     assert Grammar([alarm], spans.read("wake me at 7:30")).tools  # a required one takes what there is
     assert not Grammar([alarm], spans.read("wake me on 14 February 2026")).tools
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "right"),
+    [
+        ("EuroMillions 2026-03-06", "EuroMillions", True),
+        ("EuroMillions 2026-03-06", "2026-03-06", False),  # the tool has a place for dates
+        ("EuroMillions 2026-03-06", "EuroMillions 2026-03-06", True),
+        ("draw of 6 49 on 2026-03-06", "6 49", False),
+        ("6 aus 49 on 2026-03-06", "6 aus 49", True),
+        ("Apollo 13 on 2026-03-06", "Apollo 13", True),
+    ],
+)
+def test_words_are_not_figures_alone_where_figures_have_their_place(words: str, name: str, right: bool) -> None:
+    draw = tool("draw", ["name"], name={"type": "string"}, date={"type": "string", "format": "date"})
+    grammar = Grammar([draw], spans.read(words)).calls("draw", most=1)
+    assert accepts(grammar, written(("draw", {"name": name, "date": "2026-03-06"}))) == right
+    label = tool("label", name={"type": "string"})
+    assert accepts(Grammar([label], spans.read(words)).calls("label", most=1), written(("label", {"name": name})))

@@ -23,6 +23,9 @@ from roadmap.llm import spans
         ("3 tickets on 2 May 2024 at half past six", [3]),
         ("at 14:15", [14, 15]),  # no other number was said
         ("no number at all", []),
+        ("a fast one, or the one with the laser, or two", [2]),
+        ("one of them", [1]),
+        ("a hundred and one", [101]),
     ],
 )
 def test_numbers(text: str, numbers: list[float]) -> None:
@@ -77,3 +80,30 @@ def test_members_of_enums_are_mentioned(text: str, found: bool) -> None:
 @pytest.mark.parametrize("text", ["", "?!", "' ' \" \"", "((", "\n\t", "1" * 400, "a" * 20000, "🙂 ok", "٣ ٤"])
 def test_any_text_can_be_read(text: str) -> None:
     spans.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "numbers"),
+    [
+        ("80 percent infill, 4 copies", "copies", [4]),
+        ("80 percent infill, 4 copies", "infill", [80]),
+        ("plastic infill, 4 copies", "infill", []),
+        ("two hundred and fifty copies", "copies", [250]),
+        ("five eight-sided dice", "sides", [8]),
+        ("five eight-sided dice", "dice", []),
+        ("flat 24, 3 rooms", "flat", [24]),
+        ("from 3 to 17", "from", [3]),
+        ("from 3 to 17", "to", [17]),
+        ("the last 3 years", "year", []),
+        ("the year 2012", "year", [2012]),
+        ("2 nights here, 3 nights there", "nights", [2, 3]),
+        ("hives 3 and 4, 7 frames", "hive", [3, 4]),
+        ("7.5 kg, pages 12", "maxPages", [12]),
+        ("a count of 5", "count", []),
+        ("4 and copies of it", "copies", []),
+        ("copies and 4 more", "copies", []),
+        ("at 14:15 for 2 minutes", "minutes", [2]),
+    ],
+)
+def test_numbers_beside_an_arguments_own_name(text: str, name: str, numbers: list[float]) -> None:
+    assert spans.read(text).counted(name) == numbers
