@@ -102,7 +102,7 @@ class Grammar:
         listed = {
             key: self._listed(key, schema)
             for key, schema in properties.items()
-            if isinstance(schema, dict) and (key not in required or {"type": "null"} not in schema.get("anyOf", []))
+            if isinstance(schema, dict) and not (key in required and _nullable(schema))
         }
         listed = {
             key: values
@@ -378,8 +378,14 @@ def _opening(name: str) -> str:
 
 def _parts(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """What a value may be, one schema for each, null apart."""
-    parts = [part for part in schema.get("anyOf") or [schema] if isinstance(part, dict)]
-    return [part for part in parts if part.get("type") != "null"]
+    either = schema.get("anyOf")
+    parts = either if isinstance(either, list) else [schema]
+    return [part for part in parts if isinstance(part, dict) and part.get("type") != "null"]
+
+
+def _nullable(schema: dict[str, Any]) -> bool:
+    either = schema.get("anyOf")
+    return isinstance(either, list) and {"type": "null"} in either
 
 
 def _numeric(schema: Any) -> bool:

@@ -26,6 +26,12 @@ _FAILURE = re.compile(
 _SMALL = frozenset(
     "a an and are at be by for from has have in is it its no not of on or that the this to was were with".split()
 )
+# Words with which a failure is told; any other, of four letters or more, must be the result's or the conversation's.
+_FRAME = frozenset(
+    "about afraid again answer because been cannot could couldn did didn does error fail failed from have information "
+    "know look looked message reason reported result said says sorry that there this tool unable unfortunately what "
+    "which with work would your".split()
+)
 _UNITS = {
     "celsius": ("celsius", "°c", "° c"), "fahrenheit": ("fahrenheit", "°f"), "kmh": ("km/h", "kmh", "kilomet"),
     "percent": ("%", "percent"), "pct": ("%", "percent"), "usd": ("usd", "$", "dollar"), "eur": ("eur", "€"),
@@ -67,6 +73,8 @@ def holds(answer: str, results: list[Outcome], request: Request) -> bool:
     known = set().union(*(_figures(result.text) for result in results), _asked(request))
     if not said <= known or not _names(answer) <= _names_known(request, results):
         return False
+    if all(result.failed for result in results) and not _words(answer) <= _FRAME | _words(*_told(request, results)):
+        return False  # it knows a reason that nobody gave
     for result in results:
         if result.failed:
             words = {word for word in re.findall(r"[^\W\d_]{3,}", result.text.lower()) if word not in _SMALL}
@@ -147,25 +155,32 @@ def _names(answer: str) -> set[str]:
     return {name.lower() for name in re.findall(r"(?<=[^\s.:!?] )[^\W\d_a-z][\w’'-]{2,}", answer) if name[0].isupper()}
 
 
-def _names_known(request: Request, results: list[Outcome]) -> set[str]:
-    texts = [result.text for result in results] + [
+def _words(*texts: str) -> set[str]:
+    """Words of four letters or more."""
+    return set(re.findall(r"[^\W\d_]{4,}", " ".join(texts).lower()))
+
+
+def _told(request: Request, results: list[Outcome]) -> list[str]:
+    """All that was said on the way to an answer: by people, in calls and in results."""
+    return [f"{result.name} {result.text}" for result in results] + _conversation(request)
+
+
+def _conversation(request: Request) -> list[str]:
+    return [
         block.text if isinstance(block, TextBlock) else json.dumps(block.input, ensure_ascii=False)
         for turn in request.turns
         for block in turn.blocks
         if isinstance(block, TextBlock | ToolUseBlock)
     ]
-    said = set(re.findall(r"[^\W\d_][\w’'-]{2,}", " ".join(texts).lower()))
+
+
+def _names_known(request: Request, results: list[Outcome]) -> set[str]:
+    said = set(re.findall(r"[^\W\d_][\w’'-]{2,}", " ".join(_told(request, results)).lower()))
     return said | {word for words in _UNITS.values() for unit in words for word in re.findall(r"[a-z]{3,}", unit)}
 
 
 def _asked(request: Request) -> set[str]:
-    texts = [
-        block.text if isinstance(block, TextBlock) else json.dumps(block.input)
-        for turn in request.turns
-        for block in turn.blocks
-        if isinstance(block, TextBlock | ToolUseBlock)
-    ]
-    return set().union(*map(_figures, texts)) if texts else set()
+    return set().union(*map(_figures, _conversation(request)))
 
 
 def _written(value: Any) -> str:

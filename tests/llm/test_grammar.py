@@ -179,6 +179,8 @@ def test_several_calls_up_to_a_limit() -> None:
         ({"enum": [1, "two", None]}, None),
         ({}, "red"),
         ({"$ref": "#/nowhere"}, 2.5),
+        ({"anyOf": 5}, 2.5),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, None),
     ],
 )
 def test_every_kind_of_schema(schema: Any, value: Any) -> None:

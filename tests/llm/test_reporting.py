@@ -69,10 +69,17 @@ def test_every_value_with_its_sign_and_none_of_its_own(answer: str, right: bool)
         ("The city of Oslo was found, and it is named after a plain.", False),
         ("I could not look that up: no city named Oslo was found, but it is 5 °C.", False),
         ("Sorry, that failed.", False),
+        ("I could not get an answer: no city named Oslo was found.", True),
+        ("I could not get an answer: no city named Oslo was found, because the network is down.", False),
     ],
 )
 def test_failures_are_said_with_their_reason(answer: str, right: bool) -> None:
     assert holds(answer, ("no city named Oslo was found", True)) == right
+
+
+def test_a_bare_error_gets_no_reason_of_the_models_own() -> None:
+    assert not holds("I could not get an answer: error: not found.", ("Error", True))
+    assert holds("I could not get an answer: error.", ("Error", True))
 
 
 def test_results_that_are_plain_text() -> None:

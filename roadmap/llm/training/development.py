@@ -132,7 +132,6 @@ def unfamiliar(seed: int, lists: int = 2) -> list[Item]:
 
 def _requests(name: str) -> list[dict[str, Any]]:
     """The requests of a file, written one by one, with their calls."""
-    asked: list[dict[str, Any]] = tomllib.loads((requests.FOLDER / f"{name}.toml").read_text(encoding="utf-8"))[
-        "request"
-    ]
+    read = tomllib.loads((requests.FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    asked: list[dict[str, Any]] = read["request"]
     return asked

@@ -512,15 +512,15 @@ for request, made in zip(requests, sweep["calls"]["with the adapter"], strict=Tr
         print(f"   {request['words']} {made}")
 assert must[:2] == (9, 0)
 assert must[2] < 0.05
-assert adapter[:2] == (18, 1)
+assert adapter[:2] == (18, 0)
 assert adapter[2] < 0.01
 choice = paired("must call", "with the adapter", "right tool")
 print("adapter instead of must, right tool: gained {}, lost {}, p = {:.3f}".format(*choice))
-assert choice[:2] == (10, 1)
-assert choice[2] < 0.05
-assert (shares["with the adapter"]["exact call"], len(silent), len(wrong), len(uncalled_for)) == ((35, 36), 1, 0, 2)
+assert choice[:2] == (10, 0)
+assert choice[2] < 0.01
+assert (shares["with the adapter"]["exact call"], len(silent), len(wrong), len(uncalled_for)) == ((36, 36), 0, 0, 2)
 assert all(value in request["words"] for request, made in uncalled_for for value in made[0][1].values())
-assert (sum(fresh), len(fresh)) == (31, 32)
+assert (sum(fresh), len(fresh)) == (32, 32)
 
 # %% [markdown]
 # When it must call. A model that may call decides two things, *whether* and *which*, and the plain one is worse at the
@@ -528,18 +528,17 @@ assert (sum(fresh), len(fresh)) == (31, 32)
 # the difference is real all the same: both ways were asked the same requests, so we count those on which they differ (a
 # **paired** comparison). Still, every call was valid and only half were exact. No schema can know better.
 #
-# With the adapter, and with arguments held to the request, 35 of 36 calls are exact instead of 18 (and 31 of the 32
-# whose wording is not near to one that it was trained on); the tool alone is right in ten requests more and in one
-# less. What it gets wrong is listed. It stays silent on one request that only hints at the weather (*Will I freeze in
-# Oslo without gloves?*), and it calls for two of the twelve that need no tool, where a term of the stock market or of
-# money is to be explained; the plain one called for three. Those are the dangerous kind. *GBP* is in the request and
-# has the form of a ticker symbol, so the call is valid, it will be run, and something may come back. Nothing downstream
-# can tell that the question was another one.
+# With the adapter, and with arguments held to the request, all 36 calls are exact instead of 18 (also the 32 whose
+# wording is not near to one that it was trained on); the tool alone is right in ten requests more. What it gets wrong
+# is listed: it calls for two of the twelve that need no tool, where a term of the stock market or of money is to be
+# explained; the plain one called for three. Those are the dangerous kind. *GBP* is in the request and has the form of a
+# ticker symbol, so the call is valid, it will be run, and something may come back. Nothing downstream can tell that the
+# question was another one.
 #
-# Thirty-six requests are few, and these three tools are among those that it was trained on. On a larger held-out set
-# nearly all of its calls for such tools are exact, and of those for tools that it never saw about seven in ten (figures
-# and intervals are in `tool_calling_lora.md`, beside the adapter). Training teaches tools, and only in part *tool
-# calling*: measure on your own.
+# Thirty-six requests are few (all right of 36 is still an interval that begins at 90%), and these three tools are among
+# those that it was trained on. On a larger held-out set nearly all of its calls for such tools are exact, and of those
+# for tools that it never saw about eight in ten (figures and intervals are in `tool_calling_lora.md`, beside the
+# adapter). Training teaches tools, and only in part *tool calling*: measure on your own.
 #
 # Three levers are yours. Names and descriptions are prompts (L2.01): change them and count again, on requests that you
 # did not look at meanwhile. Where a call is certain to be due, say so in `tool_choice`. Where arguments are words of

@@ -951,17 +951,18 @@ for one, other in (
     versus[one, other] = parted(one, other)
     print("{} against {}: {} won, {} lost, p = {:.4f}".format(one, other, *versus[one, other]))
 print(f"the surest half by embeddings: {right['embeddings'][half].sum()} of 24")
-assert [int(hits.sum()) for hits in right.values()] == [26, 36, 26, 45]
+assert [int(hits.sum()) for hits in right.values()] == [26, 36, 26, 46]
 assert versus["SmolLM2 + adapter", "plain SmolLM2"][2] < 0.001
-assert versus["embeddings", "plain SmolLM2"][2] > 0.05 > versus["SmolLM2 + adapter", "embeddings"][2] > 0.01
+assert versus["embeddings", "plain SmolLM2"][2] > 0.05
+assert versus["SmolLM2 + adapter", "embeddings"][:2] == (10, 0)
 assert right["embeddings"][half].sum() == 21
 
 # %% [markdown]
-# Shared letters and the plain language model are even, with 26 of 48; the embeddings route 36, the trained model 45. So
+# Shared letters and the plain language model are even, with 26 of 48; the embeddings route 36, the trained model 46. So
 # size does not order them: the embedding model has a sixth of SmolLM2's parameters. Training for the task does, with
-# arguments held to the request (what cannot be filled is not called): the same SmolLM2 wins 22 requests and loses 3.
+# arguments held to the request (what cannot be filled is not called): the same SmolLM2 wins 22 requests and loses 2.
 # And 48 requests tell only some of them apart. That the embeddings are ahead of the plain model by 17 to 7 would come
-# by chance in 6 of a hundred cases; that the trained one is ahead of the embeddings, in one.
+# by chance in 6 of a hundred cases; that the trained one is ahead of the embeddings by 10 to 0, in 2 of a thousand.
 #
 # A router is asked for every request, so its price counts, and the best need not be the one you want. Build a
 # **cascade**, which the right-hand figure is about: the cheap router answers where it is sure, and passes the rest on.
