@@ -97,9 +97,8 @@ def build(course: Course, source: LessonSource, *, seconds: float = SECONDS) -> 
     notebook = assemble(course, source)
     execution = run(course, source, notebook, seconds=seconds)
     if execution.fault:
-        missing = execution.fault.startswith(
-            (ArtifactMissing.__name__, ArtifactDamaged.__name__)
-        )  # they say what to do
+        # A lesson without its artifact is not wrong: the message says what to do.
+        missing = execution.fault.startswith((ArtifactMissing.__name__, ArtifactDamaged.__name__))
         raise BuildError(
             f"{source.slug}: {execution.fault.rstrip('.')}{place(source, execution.cell)}.",
             "Build again after that." if missing else "Correct the source.",

@@ -31,7 +31,6 @@ class Grammar:
     def __init__(self, tools: Sequence[Tool], said: Said):
         self._said = said
         self._rules: dict[str, str] = {}
-        self._spans = False  # whether the rules of runs of words are there
         self._sum_rule: str | None = None
         self._repeated = {_json(number) for number in said.repeated}
         self._ids: dict[str, int] = {}  # of shared values, for the names of rules
@@ -68,16 +67,16 @@ class Grammar:
         found = schema.get("properties")
         properties = found if isinstance(found, dict) else {}
         required = set(schema.get("required", []))
+        figured = {key for key, sub in properties.items() if _figured(sub)}
         values: list[tuple[str, str, bool]] = []
         for place, (key, sub) in enumerate(properties.items()):
             if self._said.timely and key not in required and _numeric(sub):
                 continue  # what may be left out is not made of a time of day
-            beside = any(_figured(other) for at, other in properties.items() if at != key)
             body = self._value(
                 f"{name}p{place}",
                 sub if isinstance(sub, dict) else {},
                 required=key in required,
-                beside=beside,
+                beside=bool(figured - {key}),
                 key=key,
             )
             if body is None:
@@ -255,8 +254,7 @@ class Grammar:
     def _span(self, *, figures: bool) -> str:
         """The rule of a run of the request's words, of any length; without `figures`, not of figures alone."""
         words = self._said.words
-        if not self._spans:
-            self._spans = True
+        if "span" not in self._rules:
             for place in reversed(range(len(words))):
                 literal, more = _quoted(_inside(words[place].text)), self._next(place, "s")
                 self._rules[f"s{place}"] = literal + (f" ({more})?" if more else "")

@@ -135,7 +135,7 @@ def _stated(label: str, value: Any, low: str, said: set[str]) -> bool:
     if not _figures(text) <= said:
         return False
     if not label:  # a text of its own: its figures, and if it has none, its words
-        words = set(re.findall(r"[^\W\d_]{4,}", text.lower()))
+        words = _words(text)
         return bool(_figures(text)) or sum(word in low for word in words) >= 0.6 * len(words)
     plain = text.lower()
     return len(text) > _LONGEST_STRING or plain in low or any(way in low for way in _UNITS.get(plain, ()))
