@@ -48,11 +48,15 @@ class Done:
 
 @dataclass(frozen=True)
 class Step:
-    """A token that was drawn: its text, its log-probability before any grammar, and those of the likeliest others."""
+    """A token that was drawn: its text, its log-probability before any grammar, and those of the likeliest others.
+
+    A token may end within a character: texts are put together from `data`.
+    """
 
     text: str
     logprob: float
     likeliest: tuple[tuple[str, float], ...]
+    data: bytes = b""
 
 
 class Engine:
@@ -175,9 +179,7 @@ class Engine:
         except httpx.HTTPError as error:
             raise EngineError(f"llama.cpp does not answer: {error}") from None
 
-    def steps(
-        self, prompt: Sequence[int], *, grammar: str, most: int, adapted: bool, likeliest: int = 40
-    ) -> list[Step]:
+    def steps(self, prompt: Sequence[int], *, grammar: str, most: int, adapted: bool, likeliest: int = 1) -> list[Step]:
         """The likeliest continuation within a grammar, by tokens, with what the model thought of each without one."""
         answer = self._post(
             "/completion",
@@ -197,6 +199,7 @@ class Engine:
                 one["token"],
                 float(one["logprob"]),
                 tuple((other["token"], float(other["logprob"])) for other in one["top_logprobs"]),
+                bytes(one["bytes"]),
             )
             for one in answer["completion_probabilities"]
         ]

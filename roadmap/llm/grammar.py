@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import spans
@@ -25,23 +26,52 @@ _ANY_RULE = (
 )
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What an argument stands beside, of which it is not made: it is called `key`.
+
+    `figures`: whether another argument takes figures: then words are not figures alone. `members`: words that it is
+    not alone, in lower case: members of the others' enums that the request names, and of what may be left out pronouns
+    and the like.
+    """
+
+    key: str = ""
+    figures: bool = False
+    members: frozenset[str] = frozenset()
+
+    def labels(self, word: str, following: str) -> bool:
+        """Whether a word is the argument's own name before a name or a code: "reference CW290" is CW290."""
+        own = _apart(self.key).lower().split()
+        named = following[:1].isupper() or (
+            following[:1].isalnum() and bool(re.search(r"\d", following)) and not following.isdigit()
+        )
+        return word in own and named
+
+
 class Grammar:
     """Rules for the tools of a request, over what was said."""
 
     def __init__(self, tools: Sequence[Tool], said: Said):
-        self._said = said
+        self.said = said
         self._rules: dict[str, str] = {}
         self._sum_rule: str | None = None
         self._repeated = {_json(number) for number in said.repeated}
         self._ids: dict[str, int] = {}  # of shared values, for the names of rules
+        self._reckons = False  # whether the tool at hand takes arithmetic
         self.tools: list[Tool] = []  # those that can be filled
         for number, tool in enumerate(tools):
+            self._reckons = _reckons(tool)
             arguments = self._object(f"t{number}", tool.input_schema)
             if arguments is not None:
                 self._rules[f"call{len(self.tools)}"] = (
                     f"{_quoted(_opening(tool.name) + ', ' + _ARGUMENTS)} {arguments} {_quoted('}')}"
                 )
                 self.tools.append(tool)
+
+    def dispensable(self, tool: str, key: str) -> bool:
+        """Whether an argument may be left out and may be any words."""
+        schema = next(one.input_schema for one in self.tools if one.name == tool)
+        return key not in schema.get("required", []) and _free(schema["properties"][key])
 
     def choice(self, *, none: bool) -> tuple[str, dict[str, str | None]]:
         """A grammar of what comes first, a tool or no call; and each option's text with its tool (None: no call)."""
@@ -68,16 +98,22 @@ class Grammar:
         properties = found if isinstance(found, dict) else {}
         required = set(schema.get("required", []))
         figured = {key for key, sub in properties.items() if _figured(sub)}
+        members = {key: self._members(sub) for key, sub in properties.items()}
         values: list[tuple[str, str, bool]] = []
         for place, (key, sub) in enumerate(properties.items()):
-            if self._said.timely and key not in required and _numeric(sub):
+            if self.said.timely and key not in required and _numeric(sub):
                 continue  # what may be left out is not made of a time of day
             body = self._value(
                 f"{name}p{place}",
                 sub if isinstance(sub, dict) else {},
                 required=key in required,
-                beside=bool(figured - {key}),
-                key=key,
+                beside=Beside(
+                    key,
+                    figures=bool(figured - {key}),
+                    members=frozenset(() if key in required else _EMPTY).union(
+                        *(said for other, said in members.items() if other != key)
+                    ),
+                ),
             )
             if body is None:
                 if key in required:
@@ -92,6 +128,12 @@ class Grammar:
         chain = self._chain(name, values, 0, True, shared, ())
         return None if chain is None else f"{_quoted('{')} {chain} {_quoted('}')}"
 
+    def _members(self, schema: Any) -> frozenset[str]:
+        """The members of an enum that the request names, in lower case."""
+        listed = schema.get("enum") if isinstance(schema, dict) else None
+        every = listed if isinstance(listed, list) else []
+        return frozenset(one.lower() for one in every if isinstance(one, str) and self.said.mentions(one))
+
     def _shared(self, properties: dict[str, Any], required: set[str]) -> dict[str, list[str]]:
         """The values of those arguments that take numbers or forms from the same ones: each may have another.
 
@@ -99,7 +141,7 @@ class Grammar:
         shares with none.)
         """
         listed = {
-            key: self._listed(key, schema)
+            key: self._listed(key, schema, required=key in required)
             for key, schema in properties.items()
             if isinstance(schema, dict) and not (key in required and _nullable(schema))
         }
@@ -110,18 +152,23 @@ class Grammar:
         }
         return listed if math.prod(map(len, listed.values())) <= _MOST_WAYS else {}
 
-    def _listed(self, key: str, schema: dict[str, Any]) -> list[str]:
+    def _listed(self, key: str, schema: dict[str, Any], *, required: bool) -> list[str]:
         """The few things that were said and that an argument may be, as JSON; none where it may be any words."""
         if {"const", "enum"} & schema.keys():
             return []
         if _numeric(schema):
-            return [_json(value) for part in _parts(schema) for value in self._numbers(key, part)]
+            return [_json(value) for part in _parts(schema) for value in self._numbers(key, part, required=required)]
         return self._forms_for(schema) if schema.get("type") == "string" else []
 
-    def _numbers(self, key: str, schema: dict[str, Any]) -> list[float | int]:
-        """The numbers that an argument may be: those beside its own name, if there are any."""
-        fitting = [value for value in self._said.numbers if _fits(value, schema)]
-        own = self._said.counted(key)
+    def _numbers(self, key: str, schema: dict[str, Any], *, required: bool) -> list[float | int]:
+        """The numbers that an argument may be: those beside its own name, if there are any.
+
+        What may be left out is not made of "both" or "the pair of them".
+        """
+        fitting = [
+            value for value in self.said.numbers if _fits(value, schema) and (required or value not in self.said.vague)
+        ]
+        own = self.said.counted(key)
         return [value for value in fitting if value in own] or fitting
 
     def _said_outright(self, key: str, schema: Any) -> bool:
@@ -132,15 +179,15 @@ class Grammar:
         if not isinstance(schema, dict):
             return False
         if isinstance(schema.get("enum"), list):
-            return any(self._said.mentions(one) for one in schema["enum"])
+            return any(self.said.mentions(one) for one in schema["enum"])
         if _numeric(schema):
-            own = self._said.counted(key)
+            own = self.said.counted(key)
             return any(_fits(value, part) for part in _parts(schema) for value in own)
         parts = _parts(schema)
         if not any(part.get("type") == "string" for part in parts):
             return False
         patterns = [*map(_wanted, parts), _described(schema)]
-        return any(pattern.search(form) for pattern in patterns if pattern for form in self._said.forms)
+        return any(pattern.search(form) for pattern in patterns if pattern for form in self.said.forms)
 
     def _chain(
         self,
@@ -177,18 +224,13 @@ class Grammar:
         """The number that stands for a shared value in the names of rules."""
         return self._ids.setdefault(value, len(self._ids))
 
-    def _value(
-        self, name: str, schema: dict[str, Any], *, required: bool, beside: bool = False, key: str = ""
-    ) -> str | None:
-        """The body of a value's rule, or None where nothing that was said fits.
-
-        `beside` is whether another argument takes figures: then words are not figures alone. `key` is the argument's
-        own name, where it has one.
-        """
+    def _value(self, name: str, schema: dict[str, Any], *, required: bool, beside: Beside | None = None) -> str | None:
+        """The body of a value's rule, or None where nothing that was said fits."""
+        beside = beside or Beside()
         if "const" in schema:
             return _quoted(_json(schema["const"]))
         if isinstance(schema.get("enum"), list):
-            said = [one for one in schema["enum"] if self._said.mentions(one)]
+            said = [one for one in schema["enum"] if self.said.mentions(one)]
             return _alternatives(map(_json, said or (schema["enum"] if required else [])))
         for word in ("anyOf", "oneOf"):
             if isinstance(schema.get(word), list):
@@ -198,7 +240,6 @@ class Grammar:
                         {"description": schema.get("description"), **(part if isinstance(part, dict) else {})},
                         required=required,
                         beside=beside,
-                        key=key,
                     )
                     for place, part in enumerate(schema[word])
                 ]
@@ -206,13 +247,13 @@ class Grammar:
         kind = schema.get("type")
         if isinstance(kind, list):
             either = {"anyOf": [{**schema, "type": one} for one in kind]}
-            return self._value(name, either, required=required, beside=beside, key=key)
+            return self._value(name, either, required=required, beside=beside)
         if kind == "boolean":
             return '"true" | "false"'
         if kind == "null":
             return '"null"' if required else None
         if kind in ("integer", "number"):
-            return _alternatives(map(_json, self._numbers(key, schema)))
+            return _alternatives(map(_json, self._numbers(beside.key, schema, required=required)))
         if kind == "array":
             items = schema.get("items")
             body = self._value(f"{name}i", items if isinstance(items, dict) else {}, required=True)
@@ -228,32 +269,49 @@ class Grammar:
             return self._string(schema, required=required, beside=beside)
         return _ANYTHING
 
-    def _string(self, schema: dict[str, Any], *, required: bool, beside: bool) -> str | None:
+    def _string(self, schema: dict[str, Any], *, required: bool, beside: Beside) -> str | None:
         wanted = _wanted(schema)
         if wanted or _described(schema):
             fitting = _alternatives(self._forms_for(schema))
             # A description is no rule: a required argument whose form was not said takes any words.
             if fitting or wanted or not required:
                 return fitting
-        if not self._said.words:
+        if not self.said.words:
             return None
-        ways = [self._span(figures=not beside), *(_quoted(_json(quote)) for quote in self._said.quotes)]
-        if len(self._said.numbers) > 1:
+        likely = self._likely(beside.key, schema)
+        if likely:
+            return _alternatives(map(_json, likely))
+        ways = [self._span(beside)]
+        ways += [_quoted(_json(quote)) for quote in self.said.quotes]
+        if self._reckons and len(self.said.numbers) > 1:
             ways.append(self._sum())
         return " | ".join(ways)
+
+    def _likely(self, key: str, schema: dict[str, Any]) -> list[str]:
+        """The words that look like what an argument is called or described as: a file, a reference, an address."""
+        called = f"{_apart(key)} {schema.get('description', '')}".lower()
+        return list(
+            dict.fromkeys(
+                word.text
+                for named, form in _LIKELY
+                if named.search(called)
+                for word in self.said.words
+                if form.search(word.text)
+            )
+        )
 
     def _forms_for(self, schema: dict[str, Any]) -> list[str]:
         """What was said that has the form which a string's schema or description asks for, as JSON."""
         form = _wanted(schema) or _described(schema)
         if form is None:
             return []
-        ways = [*self._said.forms, *self._said.hours, *self._said.spans(), *self._said.quotes]
+        ways = [*self.said.forms, *self.said.hours, *self.said.spans(), *self.said.quotes]
         other = _other_codes(schema)
         return list(dict.fromkeys(_json(way) for way in ways if form.search(way) and way not in other))
 
-    def _span(self, *, figures: bool) -> str:
-        """The rule of a run of the request's words, of any length; without `figures`, not of figures alone."""
-        words = self._said.words
+    def _span(self, beside: Beside) -> str:
+        """A run of the request's words, of any length, that may stand beside the other arguments."""
+        words = self.said.words
         if "span" not in self._rules:
             for place in reversed(range(len(words))):
                 literal, more = _quoted(_inside(words[place].text)), self._next(place, "s")
@@ -266,11 +324,24 @@ class Grammar:
                 starts = [f"{kind}{place}" for place in range(len(words)) if f"{kind}{place}" in self._rules]
                 if starts:
                     self._rules[rule] = f'"\\"" ({" | ".join(starts)}) "\\""'
-        return "words" if not figures and "words" in self._rules else "span"
+        rule, kind = ("words", "w") if beside.figures and "words" in self._rules else ("span", "s")
+        starts, every = [], True
+        for place, word in enumerate(words):
+            start, more = f"{kind}{place}", self._next(place, "s")
+            if start not in self._rules:
+                continue
+            if more and beside.labels(word.text, words[place + 1].text):
+                every = False
+            elif word.text.lower() in beside.members:
+                every = False
+                starts += [f"{_quoted(_inside(word.text))} {more}"] if more and word.gap.isspace() else []
+            else:
+                starts.append(start)
+        return rule if every or not starts else f'"\\"" ({" | ".join(starts)}) "\\""'
 
     def _next(self, place: int, kind: str) -> str:
         """What follows a word within a run; nothing after the last."""
-        words = self._said.words
+        words = self.said.words
         if place + 1 == len(words):
             return ""
         gap = words[place].gap
@@ -279,7 +350,7 @@ class Grammar:
     def _sum(self) -> str:
         """The rule of an arithmetic expression over the request's numbers: words for signs become signs."""
         if self._sum_rule is None:
-            numbers = " | ".join(_quoted(_json(number)) for number in self._said.numbers)
+            numbers = " | ".join(_quoted(_json(number)) for number in self.said.numbers)
             self._rules["num"] = numbers
             self._rules["atom"] = 'num | "(" num (op num){1,3} ")"'
             self._rules["op"] = '" "? [-+*/] " "?'
@@ -320,6 +391,20 @@ def _figured(schema: Any) -> bool:
     return _numeric(schema) or any(form.search(one) for form in forms for one in ("2013-02-03", "07:30"))
 
 
+def _reckons(tool: Tool) -> bool:
+    """Whether a tool takes arithmetic, by what it says of itself: elsewhere numbers with signs are no text."""
+    properties = tool.input_schema.get("properties")
+    says = [tool.name, tool.description]
+    for key, schema in (properties if isinstance(properties, dict) else {}).items():
+        says += [key, str(schema.get("description", "")) if isinstance(schema, dict) else ""]
+    return bool(_ARITHMETIC.search(_apart(" ".join(says)).lower()))
+
+
+def _apart(name: str) -> str:
+    """A name's words with blanks between them: `hourlyRate` and `hourly_rate` are two."""
+    return re.sub(r"([a-z])(?=[A-Z])|_", r"\1 ", name)
+
+
 def _free(schema: Any) -> bool:
     """Whether a value may be any words of the request."""
     if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
@@ -327,6 +412,14 @@ def _free(schema: Any) -> bool:
     return any(part.get("type") == "string" and not (_wanted(part) or _described(part)) for part in _parts(schema))
 
 
+_ARITHMETIC = re.compile(
+    r"expression|formula|calcul|arithmetic|equation|quotient|evaluat|\b(?:maths?|sums?|calc|compute)\b"
+)
+# What may be left out is not one of these words alone.
+_EMPTY = frozenset(
+    "i me my mine we us our you your he him his she her it its they them their this that one please pls thanks thank "
+    "cheers ok the a an and or of for to in on at with".split()
+)
 _ARGUMENTS = '"arguments": '
 _FORMATS = {
     "date": r"^\d{4}-\d{2}-\d{2}$",
@@ -339,6 +432,19 @@ _DESCRIBED = (
     (re.compile(r"\bYYYY-MM-DD\b"), re.compile(_FORMATS["date"])),
     (re.compile(r"\bHH:MM\b"), re.compile(_FORMATS["time"])),
     (re.compile(r"\bticker\b", re.IGNORECASE), re.compile(r"^(?![IA]$)[A-Z][A-Z.]{0,5}$")),
+)
+# How a string looks by what it is called, where a word of the request looks so.
+_LIKELY = (
+    (
+        re.compile(r"\b(?:file|path|document|script|image|photo)s?\b"),
+        re.compile(r"^(?=.*[^\W\d].*\.)[\w~./\\-]+\.(?=\w*[^\W\d])\w{1,6}$"),
+    ),
+    (
+        re.compile(r"\b(?:reference|number|code|id|identifier|serial|registration|ticket|plate)\b"),
+        re.compile(r"^(?=\D*(?:\d\D*){3})(?=.*[A-Za-z])\w[\w/-]{3,}$"),
+    ),
+    (re.compile(r"\be-?mail\b"), re.compile(r"^[^@\s]+@[^@\s]+\.\w+$")),
+    (re.compile(r"\b(?:url|link|web ?site|page)\b"), re.compile(r"^(?:\w+://|www\.)\S+$")),
 )
 _OTHER_KINDS: tuple[tuple[str, Literal["companies", "currencies"]], ...] = (
     ("ticker", "currencies"),

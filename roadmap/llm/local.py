@@ -7,6 +7,7 @@ are held to what the request says, answers to what the tools returned. Where no 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from typing import Any
 
 from roadmap import artifacts
 
-from . import adapter_file, bridge, choosing, reporting, spans
-from .engine import Done, Engine, EngineError, Sampling
+from . import adapter_file, bridge, choosing, reporting, search, spans
+from .engine import Done, Engine, EngineError, Sampling, Step
 from .grammar import Grammar, without_doubles
 from .messages.contract import Request, TextBlock, ToolResultBlock
 from .messages.errors import ApiError, invalid
@@ -28,6 +29,7 @@ TOOLS_MODEL = "smollm2-135m-tools"
 ARTIFACT = f"{MODEL}-gguf"
 _CALL_TOKENS = 256  # what a list of calls may take
 _CHOICE_TOKENS = 48  # what a tool's name may take
+_LIKELIEST = 40  # tokens that are seen at each step of a choice
 _REPEAT_PENALTY = 1.1  # on an assistant's own words: greedy, the model says "I'm sorry" until the room is used up
 _REASONS: dict[str, StopReason] = {"eos": "end_turn", "limit": "max_tokens", "word": "stop_sequence"}
 
@@ -152,18 +154,28 @@ class LocalModel:
         tool = self._choose(prompt, grammar, way, none=not must)
         if tool is None:
             return "[]", Done("eos", "", len(prompt), 1)
-        written = grammar.calls(tool, most=1 if bridge.single(request) else bridge.MOST_CALLS)
-        return self._whole(request, prompt, most, grammar=written, adapted=way.adapted)
+        calls = 1 if bridge.single(request) else bridge.MOST_CALLS
+        if request.temperature:
+            written = grammar.calls(tool, most=calls)
+            return self._whole(request, prompt, most, grammar=written, adapted=way.adapted)
+        write = functools.partial(self._steps, prompt, most=most, adapted=way.adapted)
+        steps = search.likeliest(grammar.tools, lambda tools: Grammar(tools, grammar.said), tool, calls, write)
+        text = search.text_of(steps)
+        return text, Done("eos" if bridge.read_calls(text) else "limit", "", len(prompt), len(steps))
+
+    def _steps(self, prompt: list[int], grammar: str, *, most: int, adapted: bool, likeliest: int = 1) -> list[Step]:
+        """The engine's greedy steps; its failures as the API's."""
+        try:
+            return self._engine.steps(prompt, grammar=grammar, most=most, adapted=adapted, likeliest=likeliest)
+        except EngineError as error:
+            raise _refused(error) from None
 
     def _choose(self, prompt: list[int], grammar: Grammar, way: Way, *, none: bool) -> str | None:
         """The tool that the model would call first, or None."""
         form, options = grammar.choice(none=none)
         if len(options) == 1:
             return next(iter(options.values()))
-        try:
-            steps = self._engine.steps(prompt, grammar=form, most=_CHOICE_TOKENS, adapted=way.adapted)
-        except EngineError as error:
-            raise _refused(error) from None
+        steps = self._steps(prompt, form, most=_CHOICE_TOKENS, adapted=way.adapted, likeliest=_LIKELIEST)
         scores = choosing.weigh(steps, options)
         best = max(
             options, key=lambda option: scores[option] - (way.margin if options[option] is not None and none else 0)

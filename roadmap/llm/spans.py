@@ -37,6 +37,7 @@ _TENS = {
 }
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "k": 1000, "m": 1_000_000}
 _COUNTS = {"couple": 2, "pair": 2, "both": 2, "dozen": 12, "half": 0.5, "once": 1, "twice": 2, "single": 1}
+_VAGUE = frozenset("pair both half once single".split())  # words of _COUNTS that are said of much besides numbers
 _NUMBER_WORDS = frozenset((*_ONES, *_TENS, *_SCALES, *_COUNTS))
 _MONTHS = {
     name: number
@@ -96,6 +97,7 @@ class Said:
     quotes: tuple[str, ...]  # quoted texts, and what follows a colon
     hours: tuple[str, ...] = ()  # times that "at seven" may mean, where a tool asks for one
     repeated: frozenset[float | int] = frozenset()  # numbers that were said more than once
+    vague: frozenset[float | int] = frozenset()  # numbers that were said by no more than "both" or "the pair"
     timely: bool = False  # whether the numbers are those of times of day, none other being said
 
     def mentions(self, member: Any) -> bool:
@@ -147,6 +149,7 @@ def read(text: str) -> Said:
         undated = date.sub(" ; ", undated)
     apart = _numbers(_TIMES.sub(" ; ", undated))
     numbers = apart or _numbers(undated)  # the 14 of 14:15 is said only if no other number is
+    plain = _numbers(re.sub(rf"\b(?:{'|'.join(_VAGUE)})\b", ";", undated, flags=re.IGNORECASE))
     return Said(
         text,
         tuple(_words(text)),
@@ -155,6 +158,7 @@ def read(text: str) -> Said:
         tuple(_quotes(text)),
         tuple(_hours(text)),
         frozenset(number for number in numbers if numbers.count(number) > 1),
+        frozenset(numbers) - frozenset(plain),
         timely=not apart,
     )
 

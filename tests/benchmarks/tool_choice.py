@@ -162,6 +162,56 @@ def share(rights: Iterable[bool]) -> dict[str, Any]:
     }
 
 
+Request = tuple[dict[str, Any], list[dict[str, Any]]]
+"""A request of a set, and the tools that it offers."""
+
+
+def pair_of(pair: dict[str, Any]) -> list[dict[str, Any]]:
+    """The two tools of a pair of the set `unseen`, as a request offers them."""
+    return [
+        {"name": tool["name"], "description": tool["description"], "input_schema": schema_of(tool)}
+        for tool in pair["tool"]
+    ]
+
+
+def chosen(model: LocalModel, way: str, asked: list[Request], seconds: list[float]) -> tuple[dict[str, Any], list[Any]]:
+    """How often the right tools were chosen, and the right calls made; and what was not. `seconds` takes the times."""
+    choice, exact, near, misses = [], [], [], []
+    for request, tools in asked:
+        began = time.perf_counter()
+        got = called(model, way, request["words"], tools)
+        seconds.append(time.perf_counter() - began)
+        want = [(call["tool"], call["arguments"]) for call in request["calls"]]
+        choice.append(sorted(tool for tool, _ in got) == sorted(tool for tool, _ in want))
+        exact.append(same(got, want))
+        near.append(exact[-1] or blind(got) == blind(want))
+        if not exact[-1]:
+            misses.append({"words": request["words"], "want": want, "got": got})
+    row = {"choice": share(choice), "exact": share(exact), "exact but for blanks in expressions": share(near)}
+    return row, misses
+
+
+def same(got: list[Any], want: list[Any]) -> bool:
+    """Whether the calls are the same ones, in any order."""
+    left = list(want)
+    for call in got:
+        if call not in left:
+            return False
+        left.remove(call)
+    return not left
+
+
+def left_alone(model: LocalModel, way: str, asked: list[Request]) -> dict[str, Any]:
+    """How often nothing is called when what was asked for is not offered, or nothing was asked for."""
+    rights = []
+    for request, tools in asked:
+        needed = {call["tool"] for call in request["calls"]}
+        rights.append(
+            called(model, way, request["words"], [tool for tool in tools if tool["name"] not in needed]) == []
+        )
+    return share(rights)
+
+
 def measured(model: LocalModel, way: str) -> tuple[dict[str, Any], list[Any]]:
     """One way on every part, and its misses; each part is printed as it is known."""
     tools = load("tools")
@@ -171,34 +221,25 @@ def measured(model: LocalModel, way: str) -> tuple[dict[str, Any], list[Any]]:
     misses: list[Any] = []
     seconds: list[float] = []
     for name, requests in sets.items():
-        choice, exact, near = [], [], []
-        for request in requests:
-            began = time.perf_counter()
-            got = called(model, way, request["words"], shown[name])
-            seconds.append(time.perf_counter() - began)
-            want = [(call["tool"], call["arguments"]) for call in request["calls"]]
-            choice.append(sorted(tool for tool, _ in got) == sorted(tool for tool, _ in want))
-            exact.append(sorted(got, key=repr) == sorted(want, key=repr))
-            near.append(blind(got) == blind(want))
-            if not exact[-1]:
-                misses.append({"words": request["words"], "want": want, "got": got})
-        row[name] = {
-            "choice": share(choice),
-            "exact": share(exact),
-            "exact but for blanks in expressions": share(near),
-        }
+        asked = [(request, shown[name]) for request in requests]
+        row[name], missed = chosen(model, way, asked, seconds)
+        misses += missed
         print(way, name, row[name], flush=True)
-    row["seconds until the call is known, median"] = round(statistics.median(seconds), 2)
     row["right tool not offered"] = {}
     for name, requests in sets.items():
         single = [request for request in requests if len(request["calls"]) == 1]
         picked = sorted(single[:: 2 if name == "taught" else 1], key=lambda request: str(request["calls"][0]["tool"]))
-        rights = []
-        for request in picked:
-            others = [tool for tool in shown[name] if tool["name"] != request["calls"][0]["tool"]]
-            rights.append(called(model, way, request["words"], others) == [])
-        row["right tool not offered"][name] = share(rights)
+        row["right tool not offered"][name] = left_alone(model, way, [(request, shown[name]) for request in picked])
+    pairs = [pair for pair in load("unseen")["pair"] if "set_aside" not in pair]
+    every = [(request, pair_of(pair)) for pair in pairs for request in pair["request"]]
+    row["unseen"], missed = chosen(model, way, [one for one in every if one[0]["calls"]], seconds)
+    misses += missed
+    single = [one for one in every if len(one[0]["calls"]) == 1]
+    row["right tool not offered"]["unseen"] = left_alone(model, way, single[::4])
+    row["no call needed"] = {"unseen": left_alone(model, way, [one for one in every if not one[0]["calls"]])}
+    print(way, "unseen", row["unseen"], row["no call needed"], flush=True)
     print(way, "not offered", row["right tool not offered"], flush=True)
+    row["seconds until the call is known, median"] = round(statistics.median(seconds), 2)
     row["error results owned up to"], row["values stated"] = {}, {}
     row["reports in the model's own words"] = {}
     for name, requests in sets.items():
@@ -248,16 +289,19 @@ def card_table(ways: dict[str, Any]) -> str:
     """The card's table of all ways, from their results."""
     heads = {"bridge": "the whole bridge", "adapter": "adapter, plain schemas", "plain": "as published"}
     lines = ["| | " + " | ".join(heads.values()) + " |", "| --- " * (len(heads) + 1) + "|"]
-    for name in ("taught", "untaught"):
+    for name in ("taught", "untaught", "unseen"):
         rows = {
             f"{name} tools: right tools chosen": (name, "choice"),
             f"{name} tools: calls right to the letter": (name, "exact"),
             f"{name}: right tool not offered, no call made": ("right tool not offered", name),
+            f"{name}: no tool needed, no call made": ("no call needed", name),
             f"{name}: error results owned up to": ("error results owned up to", name),
             f"{name}: values stated": ("values stated", name),
             f"{name}: reports in the model's own words": ("reports in the model's own words", name),
         }
         for label, (first, second) in rows.items():
+            if second not in ways["bridge"][first]:
+                continue
             lines.append(f"| {label} | " + " | ".join(_in_words(ways[way][first][second]) for way in heads) + " |")
     seconds = " | ".join(str(ways[way]["seconds until the call is known, median"]) for way in heads)
     return "\n".join([*lines, f"| median seconds until the call is known | {seconds} |"])

@@ -140,6 +140,18 @@ def test_patterns_numbers_and_sums() -> None:
     assert not accepts(grammar, written(("sum", {"expression": "17 * 24"})))
 
 
+def test_sums_are_for_tools_that_say_that_they_reckon() -> None:
+    said = spans.read("print 3 pieces of hook, filled to 50 percent")
+    for name, key, description, allowed in (
+        ("print_model", "file", "", False),
+        ("get_summary", "file", "", False),
+        ("print_model", "file", "the result of a calculation", True),
+        ("doMath", "input", "", True),
+    ):
+        one = tool(name, **{key: {"type": "string", "description": description}})
+        assert accepts(Grammar([one], said).calls(name, most=1), written((name, {key: "3 * 50"}))) == allowed
+
+
 def test_tools_that_cannot_be_filled_drop_out() -> None:
     grammar = Grammar([WEATHER, TIMER, STOCK], spans.read("Is it cold in oslo?"))
     assert [one.name for one in grammar.tools] == ["weather"]
@@ -254,3 +266,66 @@ def test_words_are_not_figures_alone_where_figures_have_their_place(words: str, 
     assert accepts(grammar, written(("draw", {"name": name, "date": "2026-03-06"}))) == right
     label = tool("label", name={"type": "string"})
     assert accepts(Grammar([label], spans.read(words)).calls("label", most=1), written(("label", {"name": name})))
+
+
+PRINT = tool(
+    "print_model",
+    ["file", "material"],
+    file={"type": "string"},
+    material={"enum": ["plastic", "nylon"]},
+    owner={"type": "string"},
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "right"),
+    [
+        ("lid in nylon", {"file": "lid", "material": "nylon"}, True),
+        ("lid in nylon", {"file": "nylon", "material": "nylon"}, False),  # said for the material
+        ("nylon, lid", {"file": "nylon, lid", "material": "nylon"}, False),
+        ("the nylon lid please", {"file": "nylon lid", "material": "nylon"}, True),
+        ("nylon, file lid.stl", {"file": "file lid.stl", "material": "nylon"}, False),  # the argument's own name
+        ("nylon, file Lid", {"file": "Lid", "material": "nylon"}, True),
+        ("nylon, file Lid", {"file": "file Lid", "material": "nylon"}, False),
+        ("print lid-v2.stl in nylon", {"file": "lid-v2.stl", "material": "nylon"}, True),
+        ("print lid-v2.stl in nylon", {"file": "print", "material": "nylon"}, False),  # no file's name
+        ("print 3 pieces of hook.3mf in nylon", {"file": "3 pieces of hook.3mf", "material": "nylon"}, False),
+        ("print 2.5k of lids in nylon", {"file": "lids", "material": "nylon"}, True),
+        ("lid in nylon, I need it", {"file": "lid", "material": "nylon", "owner": "I"}, False),
+        ("lid in nylon for Ada", {"file": "lid", "material": "nylon", "owner": "Ada"}, True),
+    ],
+)
+def test_strings_are_not_what_was_said_for_something_else(words: str, arguments: Any, right: bool) -> None:
+    grammar = Grammar([PRINT], spans.read(words)).calls("print_model", most=1)
+    assert accepts(grammar, written(("print_model", arguments))) == right
+
+
+@pytest.mark.parametrize(
+    ("words", "reference", "right"),
+    [
+        ("Where is KL5530912, the little booklet?", "KL5530912", True),
+        ("Where is KL5530912, the little booklet?", "little booklet", False),
+        ("Where is the little booklet?", "little booklet", True),  # nothing looks like a reference
+        ("Where is 4471, the booklet?", "booklet", True),  # figures alone may be an amount
+        ("Where is AB-12/93X?", "AB-12/93X", True),
+    ],
+)
+def test_a_reference_looks_like_one_where_one_was_said(words: str, reference: str, right: bool) -> None:
+    status = tool("status", reference={"type": "string", "description": "the application's number"})
+    assert (
+        accepts(
+            Grammar([status], spans.read(words)).calls("status", most=1), written(("status", {"reference": reference}))
+        )
+        == right
+    )
+
+
+def test_what_may_be_left_out_is_not_made_of_both_or_a_pair() -> None:
+    clean = tool("clean", ["garment"], garment={"type": "string"}, pieces={"type": "integer"})
+    count = tool("count", pieces={"type": "integer"})
+    for words, pieces, right in (("both kilts", 2, False), ("two kilts", 2, True), ("a pair of kilts, two", 2, True)):
+        grammar = Grammar([clean], spans.read(words)).calls("clean", most=1)
+        assert accepts(grammar, written(("clean", {"garment": "kilts", "pieces": pieces}))) == right
+        assert accepts(grammar, written(("clean", {"garment": "kilts"})))
+        needed = Grammar([count], spans.read(words)).calls("count", most=1)
+        assert accepts(needed, written(("count", {"pieces": pieces})))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from roadmap import artifacts
 from roadmap.llm import reporting, spans
 from roadmap.llm.grammar import Grammar
 from roadmap.llm.training import answers, development, overlap, requests
@@ -25,7 +27,36 @@ def test_no_wording_of_the_held_out_sets_and_nothing_on_the_untaught_subjects() 
     found = overlap.compare(HELD_OUT)
     assert found.clean, found.text()
     assert found.templates > 600
-    assert found.held_out >= 138
+    assert found.held_out >= 418
+
+
+def _unseen() -> list[dict[str, Any]]:
+    """The tools of the held-out set `unseen` that count."""
+    pairs = tomllib.loads((HELD_OUT / "unseen.toml").read_text(encoding="utf-8"))["pair"]
+    return [tool for pair in pairs if "set_aside" not in pair for tool in pair["tool"]]
+
+
+def _kinds() -> list[requests.Kind]:
+    """All tools to train or to choose on."""
+    return [*requests.kinds().values(), *requests.kinds(development=True).values(), *requests.unfamiliar()]
+
+
+def test_no_tool_to_train_or_choose_on_has_the_name_of_an_unseen_one() -> None:
+    held, known = {tool["name"] for tool in _unseen()}, {name for kind in _kinds() for name in kind.names}
+    assert len(held) == 12
+    shared = len(held & known)  # counted, not shown: nobody is to tune on them
+    assert shared == 0
+
+
+@pytest.mark.slow
+def test_no_description_of_an_unseen_tool_is_near_one_to_train_or_choose_on() -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(artifacts.path("all-minilm-l6-v2")), device="cpu")
+    known = model.encode([says for kind in _kinds() for says in kind.says], normalize_embeddings=True)
+    held = model.encode([tool["description"] for tool in _unseen()], normalize_embeddings=True)
+    nearest = float((held @ known.T).max())
+    assert nearest < 0.6
 
 
 def test_the_comparison_finds_what_it_is_for() -> None:

@@ -56,12 +56,13 @@ class Found:
 
 
 def compare(folder: Path) -> Found:
-    """Compare all templates and talk with the sets in a folder (`taught.toml`, `untaught.toml`)."""
-    held = [
-        entry["words"]
-        for name in ("taught", "untaught")
-        for entry in tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))["request"]
-    ]
+    """Compare all templates and talk with the sets in a folder (`taught.toml`, `untaught.toml`, `unseen.toml`)."""
+    read = {
+        name: tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+        for name in ("taught", "untaught", "unseen")
+    }
+    lists = [read["taught"], read["untaught"], *read["unseen"]["pair"]]
+    held = [entry["words"] for one in lists for entry in one["request"]]
     mine = wordings()
     banned = [text for text in (*mine, *_described()) if BANNED.search(text)]
     theirs = [(text, frame(text)) for text in held]

@@ -1,0 +1,72 @@
+"""The likeliest list of calls: what the model doubted is left out where the whole is likelier so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from roadmap.llm import search, spans
+from roadmap.llm.engine import Step
+from roadmap.llm.grammar import Grammar
+from roadmap.llm.messages.contract import Tool
+from tests.llm.test_grammar import accepts, tool, written
+
+CUT = tool("cut", ["day"], day={"type": "string"}, stylist={"type": "string"})
+DYE = tool("dye", colour={"type": "string"})
+SAID = spans.read("A trim on Friday, I look like a sheepdog, São Paulo red")
+
+
+class Writer:
+    """Writes the first of its lists that a grammar allows; tokens are words, doubted ones are given."""
+
+    def __init__(self, *lists: tuple[str, dict[str, float]]):
+        self.lists = lists
+        self.asked = 0
+
+    def __call__(self, grammar: str) -> list[Step]:
+        self.asked += 1
+        for text, doubts in self.lists:
+            if accepts(grammar, text):
+                return [_step(piece, doubts) for piece in text.replace(" ", "\0 ").split("\0")]
+        raise AssertionError("the grammar allows none of the lists")
+
+
+def _step(piece: str, doubts: dict[str, float]) -> Step:
+    logprob = next((value for word, value in doubts.items() if word in piece), -0.1)
+    return Step(piece, logprob, (), piece.encode())
+
+
+def _likeliest(writer: Writer, tools: list[Tool], first: str) -> Any:
+    steps = search.likeliest(tools, lambda some: Grammar(some, SAID), first, 4, writer)
+    return [(call["tool"], call["arguments"]) for call in json.loads(search.text_of(steps))]
+
+
+def test_an_optional_argument_that_leads_nowhere_is_left_out() -> None:
+    bare = ("cut", {"day": "Friday"})
+    writer = Writer((written(("cut", {"day": "Friday", "stylist": "sheepdog"})), {"sheepdog": -9}), (written(bare), {}))
+    assert _likeliest(writer, [CUT], "cut") == [bare]
+    assert writer.asked == 2
+
+
+def test_it_is_kept_where_leaving_it_out_is_less_likely_still() -> None:
+    full = ("cut", {"day": "Friday", "stylist": "sheepdog"})
+    writer = Writer((written(full), {"sheepdog": -4}), (written(("cut", {"day": "Friday"})), {"Friday": -6}))
+    assert _likeliest(writer, [CUT], "cut") == [full]
+
+
+def test_a_further_call_that_leads_nowhere_is_left_out() -> None:
+    first, second = ("cut", {"day": "São Paulo"}), ("dye", {"colour": "sheepdog"})
+    writer = Writer((written(first, second), {"sheepdog": -7}), (written(first), {}))
+    assert _likeliest(writer, [CUT, DYE], "cut") == [first]
+
+
+def test_what_must_be_there_is_not_written_again() -> None:
+    only = ("dye", {"colour": "sheepdog"})
+    writer = Writer((written(only), {"sheepdog": -9}))
+    assert _likeliest(writer, [DYE], "dye") == [only]
+    assert writer.asked == 1
+
+
+def test_a_list_that_was_cut_off_stays_as_it_is() -> None:
+    steps = [Step('[{"tool": "c', -5.0, (), b'[{"tool": "c')]
+    assert search.likeliest([CUT], lambda some: Grammar(some, SAID), "cut", 4, lambda grammar: steps) == steps
