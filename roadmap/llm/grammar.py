@@ -57,6 +57,8 @@ class Grammar:
         self._sum_rule: str | None = None
         self._repeated = {_json(number) for number in said.repeated}
         self._ids: dict[str, int] = {}  # of shared values, for the names of rules
+        self._insists = True  # whether what was said outright must be there
+        self._owned = True  # whether numbers beside an argument's name are its own
         self._reckons = False  # whether the tool at hand takes arithmetic
         self.tools: list[Tool] = []  # those that can be filled
         for number, tool in enumerate(tools):
@@ -93,7 +95,20 @@ class Grammar:
         return "\n".join(rules)
 
     def _object(self, name: str, schema: dict[str, Any]) -> str | None:
-        """The rule of an object, its properties in the schema's order; None where a required one has no value."""
+        """The rule of an object, its properties in the schema's order; None where a required one has no value.
+
+        What may be left out is there if it was said outright, and numbers beside an argument's name are its own, unless
+        nothing can be made of the object then: one date is enough for a first day, though a last day takes dates, too.
+        """
+        before = dict(self._rules)
+        for self._insists, self._owned in ((True, True), (False, True), (False, False)):
+            made = self._filled(name, schema)
+            if made is not None:
+                return made
+            self._rules = dict(before)
+        return None
+
+    def _filled(self, name: str, schema: dict[str, Any]) -> str | None:
         found = schema.get("properties")
         properties = found if isinstance(found, dict) else {}
         required = set(schema.get("required", []))
@@ -121,7 +136,7 @@ class Grammar:
                 continue
             rule = f"{name}v{place}"
             self._rules[rule] = body
-            values.append((key, rule, key in required or self._said_outright(key, sub)))
+            values.append((key, rule, key in required or (self._insists and self._said_outright(key, sub))))
         if required - {key for key, _, _ in values}:
             return None
         shared = self._shared({key: properties[key] for key, _, _ in values}, required)
@@ -168,7 +183,7 @@ class Grammar:
         fitting = [
             value for value in self.said.numbers if _fits(value, schema) and (required or value not in self.said.vague)
         ]
-        own = self.said.counted(key)
+        own = self.said.counted(key) if self._owned else []
         return [value for value in fitting if value in own] or fitting
 
     def _said_outright(self, key: str, schema: Any) -> bool:

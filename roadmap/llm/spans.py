@@ -20,8 +20,9 @@ _WORD = re.compile(r"[^\s]+")
 _EDGES = "\"'“”‘’«»„()[]{}<>,.;:!?…—–-`*"
 _KEEP = {"(": ")", "[": "]", "{": "}"}
 _NUMBER = re.compile(
-    r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?(?:k|m|thousand|million)\b)?", re.IGNORECASE
+    r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?(?:k|m|dozen|thousand|million)\b)?", re.IGNORECASE
 )
+_MINUS = re.compile(r"(?:(\S+) )?\b(?:minus|negative) (\S+)", re.IGNORECASE)
 _FIGURE = re.compile(r"[-−]?\d+(?:[-.,:/]\d+)*")
 _PRONOUN = re.compile(r"\b(?:an? \w+|the|this|that|another|new) one\b(?!-| hundred| thousand| million)", re.IGNORECASE)
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|„([^“”]+)[“”]|(?<!\w)'([^']+)'(?!\w)|(?<!\w)‘([^’]+)’(?!\w)")
@@ -35,9 +36,9 @@ _ONES = {
 _TENS = {
     word: 10 * number for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
 }
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "k": 1000, "m": 1_000_000}
+_SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 1_000_000, "k": 1000, "m": 1_000_000}
 _COUNTS = {"couple": 2, "pair": 2, "both": 2, "dozen": 12, "half": 0.5, "once": 1, "twice": 2, "single": 1}
-_VAGUE = frozenset("pair both half once single".split())  # words of _COUNTS that are said of much besides numbers
+_VAGUE = frozenset(("pair", "both"))  # words of _COUNTS that are said of much besides numbers
 _NUMBER_WORDS = frozenset((*_ONES, *_TENS, *_SCALES, *_COUNTS))
 _MONTHS = {
     name: number
@@ -190,7 +191,17 @@ def _begins_number(text: str, place: int) -> bool:
 
 
 def _numbers(text: str) -> list[float | int]:
-    """Numbers in digits, in order, and those in words."""
+    """Numbers in digits, in order, those in words, and those below zero after a "minus" that takes nothing away."""
+    below = [
+        -value
+        for before, after in _MINUS.findall(text)
+        if not (before.endswith(")") or _above_zero(before))
+        for value in _above_zero(after)
+    ]
+    return _above_zero(text) + below
+
+
+def _above_zero(text: str) -> list[float | int]:
     found: list[float | int] = []
     for match in _NUMBER.finditer(text):
         digits = re.match(r"[-−]?[\d,]+(?:\.\d+)?", match[0])
@@ -209,7 +220,8 @@ def _spoken_numbers(text: str) -> list[float | int]:
     found: list[float | int] = []
     total: int | None = None
     part, before = 0, ""
-    for word in [*re.findall(r"[a-z']+", text.lower().replace("-", " ")), ""]:
+    plain = re.sub(r"\d\s?dozen\b", ";", text.lower().replace("-", " ").replace("half a dozen", "six"))
+    for word in [*re.findall(r"[a-z']+", plain), ""]:
         if word in _ONES or word in _TENS:
             value = _ONES.get(word, _TENS.get(word, 0))
             if total is not None and not (part % 100 == 0 or (part % 100 >= 20 and part % 10 == 0 and value < 10)):
@@ -217,10 +229,12 @@ def _spoken_numbers(text: str) -> list[float | int]:
                 total, part = None, 0
             part += value
             total = total or 0
-        elif word in ("hundred", "thousand", "million") and (total is not None or before in ("a", "an")):
+        elif word in ("dozen", "hundred", "thousand", "million") and (
+            total is not None or (before in ("a", "an") and word != "dozen")
+        ):
             total = total or 0
-            if word == "hundred":
-                part = max(part, 1) * 100
+            if word in ("dozen", "hundred"):
+                part = max(part, 1) * _SCALES[word]
             else:
                 total, part = total + max(part, 1) * _SCALES[word], 0
         elif word == "and" and total is not None and part >= 100:

@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,15 @@ from typing import Any
 from scipy.stats import binomtest
 
 from roadmap.course.root import find_root
+from roadmap.llm import spans
 from roadmap.llm.adapter_file import PLACE
+from roadmap.llm.grammar import Grammar
 from roadmap.llm.local import FULL, PLAIN, LocalModel, Way, start
 from roadmap.llm.messages import Text, parse
+from roadmap.llm.messages.contract import Tool
 from roadmap.llm.training.trial import blind, called
 from tests.benchmarks import record
+from tests.llm.test_grammar import accepts
 
 FOLDER = Path(__file__).with_name("tool_calls")
 CARD = (find_root() / PLACE).with_suffix(".md")
@@ -201,6 +206,41 @@ def same(got: list[Any], want: list[Any]) -> bool:
     return not left
 
 
+def fault(want: list[Any], got: list[Any], schemas: dict[str, Any]) -> str:
+    """What is wrong with calls, by kind: nobody is to tune on the requests of the set `unseen` by reading them."""
+    names = [sorted(tool for tool, _ in calls) for calls in (want, got)]
+    if names[0] != names[1]:
+        many = len(got) - len(want)
+        return "no call" if not got else "too many calls" if many > 0 else "too few calls" if many else "another tool"
+    kinds = set()
+    for (tool, right), (_, made) in zip(sorted(want, key=repr), sorted(got, key=repr), strict=True):
+        for key in right.keys() | made.keys():
+            if right.get(key) != made.get(key):
+                how = "left out" if key not in made else "invented" if key not in right else "wrong"
+                kinds.add(f"{_kind(key, schemas[tool])} {how}")
+    return ", ".join(sorted(kinds))
+
+
+def _kind(key: str, schema: dict[str, Any]) -> str:
+    argument = schema["properties"][key]
+    says = argument.get("description", "")
+    kind = "enum" if "enum" in argument else "date or time" if re.search("YYYY|HH:MM", says) else argument["type"]
+    return kind if key in schema["required"] else f"optional {kind}"
+
+
+def allowed(request: dict[str, Any], tools: list[dict[str, Any]]) -> bool:
+    """Whether the bridge's grammar allows the right calls of a request."""
+    grammar = Grammar([Tool(**tool) for tool in tools], spans.read(request["words"]))
+    calls = []
+    for call in request["calls"]:
+        order = next(tool["input_schema"]["properties"] for tool in tools if tool["name"] == call["tool"])
+        arguments = {key: call["arguments"][key] for key in order if key in call["arguments"]}
+        calls.append({"tool": call["tool"], "arguments": arguments})
+    if not {call["tool"] for call in calls} <= {tool.name for tool in grammar.tools}:
+        return False
+    return accepts(grammar.calls(calls[0]["tool"], most=4), json.dumps(calls, ensure_ascii=False))
+
+
 def left_alone(model: LocalModel, way: str, asked: list[Request]) -> dict[str, Any]:
     """How often nothing is called when what was asked for is not offered, or nothing was asked for."""
     rights = []
@@ -232,8 +272,11 @@ def measured(model: LocalModel, way: str) -> tuple[dict[str, Any], list[Any]]:
         row["right tool not offered"][name] = left_alone(model, way, [(request, shown[name]) for request in picked])
     pairs = [pair for pair in load("unseen")["pair"] if "set_aside" not in pair]
     every = [(request, pair_of(pair)) for pair in pairs for request in pair["request"]]
-    row["unseen"], missed = chosen(model, way, [one for one in every if one[0]["calls"]], seconds)
-    misses += missed
+    called_for = [one for one in every if one[0]["calls"]]
+    row["unseen"], missed = chosen(model, way, called_for, seconds)
+    schemas = {tool["name"]: tool["input_schema"] for _, tools in called_for for tool in tools}
+    row["unseen"]["faults"] = Counter(fault(one["want"], one["got"], schemas) for one in missed)  # and not which ones
+    row["unseen"]["calls that the grammar does not allow"] = sum(not allowed(*one) for one in called_for)
     single = [one for one in every if len(one[0]["calls"]) == 1]
     row["right tool not offered"]["unseen"] = left_alone(model, way, single[::4])
     row["no call needed"] = {"unseen": left_alone(model, way, [one for one in every if not one[0]["calls"]])}

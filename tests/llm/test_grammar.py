@@ -329,3 +329,25 @@ def test_what_may_be_left_out_is_not_made_of_both_or_a_pair() -> None:
         assert accepts(grammar, written(("clean", {"garment": "kilts"})))
         needed = Grammar([count], spans.read(words)).calls("count", most=1)
         assert accepts(needed, written(("count", {"pieces": pieces})))
+
+
+def test_numbers_beside_a_name_that_two_arguments_share_are_anyones() -> None:
+    plant = tool("plant", rows={"type": "integer"}, seeds_per_row={"type": "integer"})
+    grammar = Grammar([plant], spans.read("4 rows with 9 in each"))
+    assert [one.name for one in grammar.tools] == ["plant"]
+    assert accepts(grammar.calls("plant", most=1), written(("plant", {"rows": 4, "seeds_per_row": 9})))
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "right"),
+    [
+        ("Hold it from 2026-03-05", {"first": "2026-03-05"}, True),
+        ("Hold it from 2026-03-05", {"first": "2026-03-05", "last": "2026-03-05"}, False),
+        ("Hold it from 2026-03-05 until 2026-03-09", {"first": "2026-03-05", "last": "2026-03-09"}, True),
+        ("Hold it from 2026-03-05 until 2026-03-09", {"first": "2026-03-05"}, False),
+    ],
+)
+def test_one_date_is_enough_where_another_may_be_left_out(words: str, arguments: Any, right: bool) -> None:
+    day = {"type": "string", "description": "YYYY-MM-DD"}
+    hold = tool("hold", ["first"], first=day, last=day)
+    assert accepts(Grammar([hold], spans.read(words)).calls("hold", most=1), written(("hold", arguments))) == right

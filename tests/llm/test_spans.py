@@ -107,3 +107,33 @@ def test_any_text_can_be_read(text: str) -> None:
 )
 def test_numbers_beside_an_arguments_own_name(text: str, name: str, numbers: list[float]) -> None:
     assert spans.read(text).counted(name) == numbers
+
+
+@pytest.mark.parametrize(
+    ("words", "below"),
+    [
+        ("set it to minus 18 degrees", {-18}),
+        ("minus four, please", {-4}),
+        ("down to negative 3.5", {-3.5}),
+        ("minus twenty-five tonight", {-25}),
+        ("nine minus four", set()),
+        ("(2 + 3) minus 4", set()),
+        ("20 minus 8", set()),
+    ],
+)
+def test_a_minus_that_takes_nothing_away_is_a_sign(words: str, below: set[float]) -> None:
+    assert {number for number in spans.read(words).numbers if number < 0} == below
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("two dozen eggs", 24),
+        ("3 dozen eggs", 36),
+        ("a dozen eggs", 12),
+        ("half a dozen eggs", 6),
+        ("dozens of eggs", None),
+    ],
+)
+def test_dozens(words: str, number: int | None) -> None:
+    assert spans.read(words).numbers == (() if number is None else (number,))
