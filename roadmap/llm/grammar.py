@@ -54,7 +54,6 @@ class Grammar:
     def __init__(self, tools: Sequence[Tool], said: Said):
         self.said = said
         self._rules: dict[str, str] = {}
-        self._sum_rule: str | None = None
         self._repeated = {_json(number) for number in said.repeated}
         self._ids: dict[str, int] = {}  # of shared values, for the names of rules
         self._insists = True  # whether what was said outright must be there
@@ -63,7 +62,7 @@ class Grammar:
         self.tools: list[Tool] = []  # those that can be filled
         for number, tool in enumerate(tools):
             self._reckons = _reckons(tool)
-            arguments = self._object(f"t{number}", tool.input_schema)
+            arguments = self._arguments(f"t{number}", tool.input_schema)
             if arguments is not None:
                 self._rules[f"call{len(self.tools)}"] = (
                     f"{_quoted(_opening(tool.name) + ', ' + _ARGUMENTS)} {arguments} {_quoted('}')}"
@@ -94,21 +93,22 @@ class Grammar:
             rules.append(_ANY_RULE)
         return "\n".join(rules)
 
-    def _object(self, name: str, schema: dict[str, Any]) -> str | None:
-        """The rule of an object, its properties in the schema's order; None where a required one has no value.
+    def _arguments(self, name: str, schema: dict[str, Any]) -> str | None:
+        """The rule of a tool's arguments; None where the request cannot fill them.
 
         What may be left out is there if it was said outright, and numbers beside an argument's name are its own, unless
-        nothing can be made of the object then: one date is enough for a first day, though a last day takes dates, too.
+        nothing can be made of the tool then: one date is enough for a first day, though a last day takes dates, too.
         """
         before = dict(self._rules)
         for self._insists, self._owned in ((True, True), (False, True), (False, False)):
-            made = self._filled(name, schema)
+            made = self._object(name, schema)
             if made is not None:
                 return made
             self._rules = dict(before)
         return None
 
-    def _filled(self, name: str, schema: dict[str, Any]) -> str | None:
+    def _object(self, name: str, schema: dict[str, Any]) -> str | None:
+        """The rule of an object, its properties in the schema's order; None where a required one has no value."""
         found = schema.get("properties")
         properties = found if isinstance(found, dict) else {}
         required = set(schema.get("required", []))
@@ -364,14 +364,13 @@ class Grammar:
 
     def _sum(self) -> str:
         """The rule of an arithmetic expression over the request's numbers: words for signs become signs."""
-        if self._sum_rule is None:
+        if "sum" not in self._rules:
             numbers = " | ".join(_quoted(_json(number)) for number in self.said.numbers)
             self._rules["num"] = numbers
             self._rules["atom"] = 'num | "(" num (op num){1,3} ")"'
             self._rules["op"] = '" "? [-+*/] " "?'
             self._rules["sum"] = '"\\"" atom (op atom){1,4} "\\""'
-            self._sum_rule = "sum"
-        return self._sum_rule
+        return "sum"
 
 
 def without_doubles(arguments: dict[str, Any], schema: dict[str, Any], text: str) -> dict[str, Any]:

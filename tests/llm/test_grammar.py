@@ -351,3 +351,13 @@ def test_one_date_is_enough_where_another_may_be_left_out(words: str, arguments:
     day = {"type": "string", "description": "YYYY-MM-DD"}
     hold = tool("hold", ["first"], first=day, last=day)
     assert accepts(Grammar([hold], spans.read(words)).calls("hold", most=1), written(("hold", arguments))) == right
+
+
+def test_what_was_tried_for_one_tool_takes_nothing_from_the_next() -> None:
+    split = tool("calculate_split", ["expression", "people"], expression={"type": "string"}, people={"type": "integer"})
+    never = tool(
+        "compute_never", ["expression", "day"], expression={"type": "string"}, day={"format": "date", "type": "string"}
+    )
+    grammar = Grammar([never, split, SUM], spans.read("17 times 23 for 3 people"))
+    assert [one.name for one in grammar.tools] == ["calculate_split", "sum"]
+    assert accepts(grammar.calls("sum", most=1), written(("sum", {"expression": "17 * 23"})))
