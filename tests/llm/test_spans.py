@@ -137,3 +137,25 @@ def test_a_minus_that_takes_nothing_away_is_a_sign(words: str, below: set[float]
 )
 def test_dozens(words: str, number: int | None) -> None:
     assert spans.read(words).numbers == (() if number is None else (number,))
+
+
+@pytest.mark.parametrize(
+    ("words", "member", "said"),
+    [
+        ("It's a rush job", "express", True),
+        ("It's a rush job", "standard", False),
+        ("every other week, please", "fortnightly", True),
+        ("The tiniest locker is plenty", "small", True),
+        ("Bring me plenty", "small", False),
+        ("Pitch a TENT for us", "tent", True),
+    ],
+)
+def test_members_of_enums_are_said_in_their_own_words_or_in_others(words: str, member: str, said: bool) -> None:
+    assert spans.read(words).mentions(member) == said
+
+
+def test_other_words_for_members_are_in_lower_case_and_none_is_the_member() -> None:
+    for member, ways in spans._tables()["enums"].items():
+        assert ways == [way.lower() for way in ways], member
+        assert member not in ways
+        assert len(set(ways)) == len(ways), member
