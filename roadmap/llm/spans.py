@@ -202,6 +202,7 @@ def _numbers(text: str) -> list[float | int]:
 
 
 def _above_zero(text: str) -> list[float | int]:
+    """Numbers in digits, with their own signs, and in words."""
     found: list[float | int] = []
     for match in _NUMBER.finditer(text):
         digits = re.match(r"[-−]?[\d,]+(?:\.\d+)?", match[0])
