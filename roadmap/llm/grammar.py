@@ -457,7 +457,7 @@ _LIKELY = (
         re.compile(r"\b(?:reference|number|code|id|identifier|serial|registration|ticket|plate)\b"),
         re.compile(r"^(?=\D*(?:\d\D*){3})(?=.*[A-Za-z])\w[\w/-]{3,}$"),
     ),
-    (re.compile(r"\be-?mail\b"), re.compile(r"^[^@\s]+@[^@\s]+\.\w+$")),
+    (re.compile(r"\be-?mail\b"), re.compile(_FORMATS["email"])),
     (re.compile(r"\b(?:url|link|web ?site|page)\b"), re.compile(r"^(?:\w+://|www\.)\S+$")),
 )
 _OTHER_KINDS: tuple[tuple[str, Literal["companies", "currencies"]], ...] = (

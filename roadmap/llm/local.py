@@ -159,7 +159,7 @@ class LocalModel:
             written = grammar.calls(tool, most=calls)
             return self._whole(request, prompt, most, grammar=written, adapted=way.adapted)
         write = functools.partial(self._steps, prompt, most=most, adapted=way.adapted)
-        steps = search.likeliest(grammar.tools, lambda tools: Grammar(tools, grammar.said), tool, calls, write)
+        steps = search.likeliest(grammar, tool, calls, write)
         text = search.text_of(steps)
         return text, Done("eos" if bridge.read_calls(text) else "limit", "", len(prompt), len(steps))
 

@@ -39,19 +39,12 @@ class Place:
     key: str | None = None
 
 
-def likeliest(
-    tools: Sequence[Tool],
-    read: Callable[[Sequence[Tool]], Grammar],
-    first: str,
-    most: int,
-    write: Callable[[str], list[Step]],
-) -> list[Step]:
+def likeliest(grammar: Grammar, first: str, most: int, write: Callable[[str], list[Step]]) -> list[Step]:
     """The steps of the likeliest list of up to `most` calls whose first is of the tool `first`.
 
-    `read` makes the grammar of some tools, `write` the greedy list under a grammar.
+    `write` makes the greedy list under a grammar.
     """
     plan = Plan(most)
-    grammar = read(tools)
     best = write(grammar.calls(first, most=most))
     seen = {plan}
     for _ in range(MOST_TRIES):
@@ -59,7 +52,8 @@ def likeliest(
         if other is None:
             break
         seen.add(other)
-        written = write(read(_lessened(tools, other.left_out)).calls(first, most=other.most))
+        lessened = Grammar(_lessened(grammar.tools, other.left_out), grammar.said)
+        written = write(lessened.calls(first, most=other.most))
         if _score(written) > _score(best):
             best, plan = written, other
     return best

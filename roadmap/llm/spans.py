@@ -38,7 +38,7 @@ _TENS = {
 }
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 1_000_000, "k": 1000, "m": 1_000_000}
 _COUNTS = {"couple": 2, "pair": 2, "both": 2, "dozen": 12, "half": 0.5, "once": 1, "twice": 2, "single": 1}
-_VAGUE = frozenset(("pair", "both"))  # words of _COUNTS that are said of much besides numbers
+_VAGUE = re.compile(r"\b(?:pair|both)\b", re.IGNORECASE)  # words of _COUNTS that are said of much besides numbers
 _NUMBER_WORDS = frozenset((*_ONES, *_TENS, *_SCALES, *_COUNTS))
 _MONTHS = {
     name: number
@@ -150,7 +150,7 @@ def read(text: str) -> Said:
         undated = date.sub(" ; ", undated)
     apart = _numbers(_TIMES.sub(" ; ", undated))
     numbers = apart or _numbers(undated)  # the 14 of 14:15 is said only if no other number is
-    plain = _numbers(re.sub(rf"\b(?:{'|'.join(_VAGUE)})\b", ";", undated, flags=re.IGNORECASE))
+    plain = _numbers(_VAGUE.sub(";", undated))
     return Said(
         text,
         tuple(_words(text)),

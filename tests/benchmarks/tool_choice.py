@@ -27,6 +27,7 @@ from scipy.stats import binomtest
 from roadmap.course.root import find_root
 from roadmap.llm import spans
 from roadmap.llm.adapter_file import PLACE
+from roadmap.llm.bridge import MOST_CALLS
 from roadmap.llm.grammar import Grammar
 from roadmap.llm.local import FULL, PLAIN, LocalModel, Way, start
 from roadmap.llm.messages import Text, parse
@@ -92,15 +93,12 @@ def schema_of(tool: dict[str, Any]) -> dict[str, Any]:
 
 def offered(tools: dict[str, Any], *, taught: bool) -> list[dict[str, Any]]:
     """The tools of one set as a request offers them."""
-    return [
-        {
-            "name": name,
-            "description": tool["description"],
-            "input_schema": schema_of(tool),
-        }
-        for name, tool in tools.items()
-        if tool["taught"] == taught
-    ]
+    return [as_offered(name, tool) for name, tool in tools.items() if tool["taught"] == taught]
+
+
+def as_offered(name: str, tool: dict[str, Any]) -> dict[str, Any]:
+    """A tool of a set as a request offers it."""
+    return {"name": name, "description": tool["description"], "input_schema": schema_of(tool)}
 
 
 def reported(
@@ -171,12 +169,9 @@ Request = tuple[dict[str, Any], list[dict[str, Any]]]
 """A request of a set, and the tools that it offers."""
 
 
-def pair_of(pair: dict[str, Any]) -> list[dict[str, Any]]:
-    """The two tools of a pair of the set `unseen`, as a request offers them."""
-    return [
-        {"name": tool["name"], "description": tool["description"], "input_schema": schema_of(tool)}
-        for tool in pair["tool"]
-    ]
+def unseen_pairs() -> list[dict[str, Any]]:
+    """The pairs of the set `unseen` that count: each two tools, and requests under them."""
+    return [pair for pair in load("unseen")["pair"] if "set_aside" not in pair]
 
 
 def chosen(model: LocalModel, way: str, asked: list[Request], seconds: list[float]) -> tuple[dict[str, Any], list[Any]]:
@@ -238,7 +233,7 @@ def allowed(request: dict[str, Any], tools: list[dict[str, Any]]) -> bool:
         calls.append({"tool": call["tool"], "arguments": arguments})
     if not {call["tool"] for call in calls} <= {tool.name for tool in grammar.tools}:
         return False
-    return accepts(grammar.calls(calls[0]["tool"], most=4), json.dumps(calls, ensure_ascii=False))
+    return accepts(grammar.calls(calls[0]["tool"], most=MOST_CALLS), json.dumps(calls, ensure_ascii=False))
 
 
 def left_alone(model: LocalModel, way: str, asked: list[Request]) -> dict[str, Any]:
@@ -270,8 +265,10 @@ def measured(model: LocalModel, way: str) -> tuple[dict[str, Any], list[Any]]:
         single = [request for request in requests if len(request["calls"]) == 1]
         picked = sorted(single[:: 2 if name == "taught" else 1], key=lambda request: str(request["calls"][0]["tool"]))
         row["right tool not offered"][name] = left_alone(model, way, [(request, shown[name]) for request in picked])
-    pairs = [pair for pair in load("unseen")["pair"] if "set_aside" not in pair]
-    every = [(request, pair_of(pair)) for pair in pairs for request in pair["request"]]
+    every: list[Request] = []
+    for pair in unseen_pairs():
+        both = [as_offered(tool["name"], tool) for tool in pair["tool"]]
+        every += [(request, both) for request in pair["request"]]
     called_for = [one for one in every if one[0]["calls"]]
     row["unseen"], missed = chosen(model, way, called_for, seconds)
     schemas = {tool["name"]: tool["input_schema"] for _, tools in called_for for tool in tools}

@@ -37,7 +37,7 @@ def _step(piece: str, doubts: dict[str, float]) -> Step:
 
 
 def _likeliest(writer: Writer, tools: list[Tool], first: str) -> Any:
-    steps = search.likeliest(tools, lambda some: Grammar(some, SAID), first, 4, writer)
+    steps = search.likeliest(Grammar(tools, SAID), first, 4, writer)
     return [(call["tool"], call["arguments"]) for call in json.loads(search.text_of(steps))]
 
 
@@ -69,4 +69,4 @@ def test_what_must_be_there_is_not_written_again() -> None:
 
 def test_a_list_that_was_cut_off_stays_as_it_is() -> None:
     steps = [Step('[{"tool": "c', -5.0, (), b'[{"tool": "c')]
-    assert search.likeliest([CUT], lambda some: Grammar(some, SAID), "cut", 4, lambda grammar: steps) == steps
+    assert search.likeliest(Grammar([CUT], SAID), "cut", 4, lambda grammar: steps) == steps

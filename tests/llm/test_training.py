@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import random
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -18,9 +16,9 @@ from roadmap.llm import reporting, spans
 from roadmap.llm.grammar import Grammar
 from roadmap.llm.training import answers, development, overlap, requests
 from roadmap.llm.training.adapter import permuted
+from tests.benchmarks.tool_choice import FOLDER as HELD_OUT
+from tests.benchmarks.tool_choice import unseen_pairs
 from tests.llm.test_grammar import accepts
-
-HELD_OUT = Path(__file__).parents[1] / "benchmarks" / "tool_calls"
 
 
 def test_no_wording_of_the_held_out_sets_and_nothing_on_the_untaught_subjects() -> None:
@@ -32,8 +30,7 @@ def test_no_wording_of_the_held_out_sets_and_nothing_on_the_untaught_subjects() 
 
 def _unseen() -> list[dict[str, Any]]:
     """The tools of the held-out set `unseen` that count."""
-    pairs = tomllib.loads((HELD_OUT / "unseen.toml").read_text(encoding="utf-8"))["pair"]
-    return [tool for pair in pairs if "set_aside" not in pair for tool in pair["tool"]]
+    return [tool for pair in unseen_pairs() for tool in pair["tool"]]
 
 
 def _kinds() -> list[requests.Kind]:
