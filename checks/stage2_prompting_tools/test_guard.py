@@ -573,7 +573,9 @@ def small_set(rng, count: int, share: float = 0.5) -> tuple[list[str], list[int]
 )
 def test_fit_finds_the_minimum(learner, rng):
     """The fitted weights and bias minimise the regularised loss; the score is the sigmoid of both."""
-    texts, labels = small_set(rng, 60, share=float(rng.uniform(0.2, 0.3)))
+    # So many texts, and so few injections among them, that no weights can stand in for the bias: without one its
+    # gradient is 0.0015 or more (300 draws), while a fit that stops early, such as Adam's, still reaches 0.001.
+    texts, labels = small_set(rng, 200, share=float(rng.uniform(0.15, 0.18)))
     fresh, _ = small_set(rng, 8)
     got = learner.run(probes.fitted, texts=texts, labels=labels, options={"seed": 3}, score=fresh)
     weights, bias = parameters(got)
