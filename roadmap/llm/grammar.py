@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import spans
+from . import spans, units
 from .messages.contract import Tool
 from .spans import Said
 
@@ -32,12 +32,13 @@ class Beside:
 
     `figures`: whether another argument takes figures: then words are not figures alone. `members`: words that it is
     not alone, in lower case: members of the others' enums that the request names, and of what may be left out pronouns
-    and the like.
+    and the like. `name`: whether it begins with a capital letter.
     """
 
     key: str = ""
     figures: bool = False
     members: frozenset[str] = frozenset()
+    name: bool = False
 
     def labels(self, word: str, following: str) -> bool:
         """Whether a word is the argument's own name before a name or a code: "reference CW290" is CW290."""
@@ -87,7 +88,25 @@ class Grammar:
         number = [tool.name for tool in self.tools].index(first)
         every = " | ".join(f"call{place}" for place in range(len(self.tools)))
         more = f" ({_quoted(', ')} ({every})){{0,{most - 1}}}" if most > 1 else ""
-        rules = [f"root ::= {_quoted('[')} call{number}{more} {_quoted(']')}"]
+        return self._whole(f"call{number}{more}")
+
+    def sequence(self) -> str:
+        """A grammar of a list with one call of each tool, in their order."""
+        return self._whole(f" {_quoted(', ')} ".join(f"call{place}" for place in range(len(self.tools))))
+
+    def said_for(self, tool: Tool, key: str) -> list[Any]:
+        """The values that the request says for an argument, where they are few: an enum's members, numbers, dates."""
+        schema = tool.input_schema["properties"][key]
+        if not isinstance(schema, dict):
+            return []
+        if isinstance(schema.get("enum"), list):
+            return [one for one in schema["enum"] if self.said.mentions(one)]
+        required = key in tool.input_schema.get("required", [])
+        return [json.loads(one) for one in self._listed(key, schema, required=required) if one not in self._repeated]
+
+    def _whole(self, calls: str) -> str:
+        """The grammar of a list of calls."""
+        rules = [f"root ::= {_quoted('[')} {calls} {_quoted(']')}"]
         rules += [f"{name} ::= {body}" for name, body in self._rules.items()]
         if any(re.search(rf"\b{_ANYTHING}\b", body) for body in self._rules.values()):
             rules.append(_ANY_RULE)
@@ -125,8 +144,10 @@ class Grammar:
                 beside=Beside(
                     key,
                     figures=bool(figured - {key}),
+                    name=key not in required and self.said.cased and _names(key, sub),
                     members=frozenset(() if key in required else _EMPTY).union(
-                        *(said for other, said in members.items() if other != key)
+                        *(said for other, said in members.items() if other != key),
+                        self._unlike(key, sub),
                     ),
                 ),
             )
@@ -172,7 +193,12 @@ class Grammar:
         if {"const", "enum"} & schema.keys():
             return []
         if _numeric(schema):
-            return [_json(value) for part in _parts(schema) for value in self._numbers(key, part, required=required)]
+            says = {"description": schema.get("description", "")}
+            return [
+                _json(value)
+                for part in _parts(schema)
+                for value in self._numbers(key, {**says, **part}, required=required)
+            ]
         return self._forms_for(schema) if schema.get("type") == "string" else []
 
     def _numbers(self, key: str, schema: dict[str, Any], *, required: bool) -> list[float | int]:
@@ -180,9 +206,15 @@ class Grammar:
 
         What may be left out is not made of "both" or "the pair of them".
         """
+        wanted = units.wanted(f"{_apart(key)} {schema.get('description', '')}")
+        elsewhere = self.said.elsewhere(wanted) if wanted else []
+        measured = [value for value in self.said.measured(wanted) if _fits(value, schema)] if wanted else []
+        if measured and self._owned:
+            return measured
         fitting = [
             value for value in self.said.numbers if _fits(value, schema) and (required or value not in self.said.vague)
         ]
+        fitting = [value for value in fitting if value not in elsewhere] or (fitting if required else [])
         own = self.said.counted(key) if self._owned else []
         return [value for value in fitting if value in own] or fitting
 
@@ -196,7 +228,8 @@ class Grammar:
         if isinstance(schema.get("enum"), list):
             return any(self.said.mentions(one) for one in schema["enum"])
         if _numeric(schema):
-            own = self.said.counted(key)
+            wanted = units.wanted(f"{_apart(key)} {schema.get('description', '')}")
+            own = [*self.said.counted(key), *(self.said.measured(wanted) if wanted else ())]
             return any(_fits(value, part) for part in _parts(schema) for value in own)
         parts = _parts(schema)
         if not any(part.get("type") == "string" for part in parts):
@@ -296,11 +329,15 @@ class Grammar:
         likely = self._likely(beside.key, schema)
         if likely:
             return _alternatives(map(_json, likely))
-        ways = [self._span(beside)]
+        called = f"{_apart(beside.key)} {schema.get('description', '')}".lower()
+        if _NUMBERED.search(called) and not any(re.search(r"\d", word.text) for word in self.said.words):
+            return None
+        span = self._span(beside)
+        ways = [] if span is None else [span]
         ways += [_quoted(_json(quote)) for quote in self.said.quotes]
         if self._reckons and len(self.said.numbers) > 1:
             ways.append(self._sum())
-        return " | ".join(ways)
+        return " | ".join(ways) or None
 
     def _likely(self, key: str, schema: dict[str, Any]) -> list[str]:
         """The words that look like what an argument is called or described as: a file, a reference, an address."""
@@ -315,6 +352,15 @@ class Grammar:
             )
         )
 
+    def _unlike(self, key: str, schema: Any) -> set[str]:
+        """Files, addresses and links in what was said, in lower case, for an argument that is called something else."""
+        says = schema.get("description", "") if isinstance(schema, dict) else ""
+        called = f"{_apart(key)} {says}".lower()
+        forms = [form for named, form in _LIKELY if not named.search(called) and form not in _CODES]
+        if len(forms) < len(_LIKELY) - len(_CODES):  # it is one of them
+            return set()
+        return {word.text.lower() for word in self.said.words for form in forms if form.search(word.text)}
+
     def _forms_for(self, schema: dict[str, Any]) -> list[str]:
         """What was said that has the form which a string's schema or description asks for, as JSON."""
         form = _wanted(schema) or _described(schema)
@@ -324,7 +370,7 @@ class Grammar:
         other = _other_codes(schema)
         return list(dict.fromkeys(_json(way) for way in ways if form.search(way) and way not in other))
 
-    def _span(self, beside: Beside) -> str:
+    def _span(self, beside: Beside) -> str | None:
         """A run of the request's words, of any length, that may stand beside the other arguments."""
         words = self.said.words
         if "span" not in self._rules:
@@ -345,13 +391,15 @@ class Grammar:
             start, more = f"{kind}{place}", self._next(place, "s")
             if start not in self._rules:
                 continue
-            if more and beside.labels(word.text, words[place + 1].text):
+            if (beside.name and not word.name) or (more and beside.labels(word.text, words[place + 1].text)):
                 every = False
             elif word.text.lower() in beside.members:
                 every = False
                 starts += [f"{_quoted(_inside(word.text))} {more}"] if more and word.gap.isspace() else []
             else:
                 starts.append(start)
+        if beside.name and not starts:
+            return None
         return rule if every or not starts else f'"\\"" ({" | ".join(starts)}) "\\""'
 
     def _next(self, place: int, kind: str) -> str:
@@ -419,6 +467,12 @@ def _apart(name: str) -> str:
     return re.sub(r"([a-z])(?=[A-Z])|_", r"\1 ", name)
 
 
+def _names(key: str, schema: Any) -> bool:
+    """Whether an argument is a person's or a town's name, by what it is called or described as."""
+    says = schema.get("description", "") if isinstance(schema, dict) else ""
+    return bool(_PROPER.search(f"{_apart(key)} {says}".lower()))
+
+
 def _free(schema: Any) -> bool:
     """Whether a value may be any words of the request."""
     if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
@@ -429,6 +483,7 @@ def _free(schema: Any) -> bool:
 _ARITHMETIC = re.compile(
     r"expression|formula|calcul|arithmetic|equation|quotient|evaluat|\b(?:maths?|sums?|calc|compute)\b"
 )
+_PROPER = re.compile(r"\b(?:surname|family name|full name|person|town|city|country|who)\b")
 # What may be left out is not one of these words alone.
 _EMPTY = frozenset(
     "i me my mine we us our you your he him his she her it its they them their this that one please pls thanks thank "
@@ -447,6 +502,11 @@ _DESCRIBED = (
     (re.compile(r"\bHH:MM\b"), re.compile(_FORMATS["time"])),
     (re.compile(r"\bticker\b", re.IGNORECASE), re.compile(r"^(?![IA]$)[A-Z][A-Z.]{0,5}$")),
 )
+# What has figures in it, whatever else it looks like.
+_NUMBERED = re.compile(
+    r"\b(?:reference|serial|registration|plate|barcode|tracking)\b|\b(?:application|case|order|account|invoice|ticket|"
+    r"parcel|customer|member(?:ship)?|policy|booking|sample|part)(?:'s)? (?:number|code|id)\b"
+)
 # How a string looks by what it is called, where a word of the request looks so.
 _LIKELY = (
     (
@@ -455,11 +515,12 @@ _LIKELY = (
     ),
     (
         re.compile(r"\b(?:reference|number|code|id|identifier|serial|registration|ticket|plate)\b"),
-        re.compile(r"^(?=\D*(?:\d\D*){3})(?=.*[A-Za-z])\w[\w/-]{3,}$"),
+        re.compile(rf"^(?=\D*(?:\d\D*){{3}})(?=.*[A-Za-z])\w[\w/-]{{3,}}$|^(?:{spans.CODE})$"),
     ),
     (re.compile(r"\be-?mail\b"), re.compile(_FORMATS["email"])),
     (re.compile(r"\b(?:url|link|web ?site|page)\b"), re.compile(r"^(?:\w+://|www\.)\S+$")),
 )
+_CODES = (_LIKELY[1][1],)  # may be part of many things
 _OTHER_KINDS: tuple[tuple[str, Literal["companies", "currencies"]], ...] = (
     ("ticker", "currencies"),
     ("currency", "companies"),

@@ -9,10 +9,12 @@ import functools
 import itertools
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from . import units
 
 MOST_WORDS = 160  # of a long request the last ones; a grammar grows with each
 LONGEST_SPAN = 8  # words of a span that is held against a pattern
@@ -60,17 +62,34 @@ _SLASHED = re.compile(r"\b(\d{4})/(\d{1,2})/(\d{1,2})\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
 _DATES = (_ISO, _DAY_FIRST, _MONTH_FIRST, _SLASHED, _DOTTED)
 _CLOCK = re.compile(r"\b(\d{1,2})(?:[:.h](\d{2}))?\s?([ap])\.?m\b\.?|\b(\d{1,2})[:.h](\d{2})\b", re.IGNORECASE)
+_HOUR = rf"(?:\d{{1,2}}|{'|'.join(list(_ONES)[1:13])})"
+_PAST = r"(?:half|quarter|five|ten|twenty|twenty-five|5|10|20|25)(?: minutes)?"
 _TIMES = re.compile(  # what else stands in digits or words for a day or a time of day
     r"\b\d{1,2}:\d{2}\b|\b\d{1,2}(?::\d{2})?\s?[ap]\.?m\b\.?|"
     rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTH})\b|\b(?:{_MONTH})\.? \d{{1,2}}(?:st|nd|rd|th)?\b|"
-    r"\b(?:half past|quarter past|quarter to) \w+\b|\b\w+ o'?clock\b",
+    rf"\b{_PAST} past {_HOUR}\b|\bquarter to {_HOUR}\b|\b{_HOUR} o'?clock\b",
     re.IGNORECASE,
 )
-_SPOKEN_CLOCK = re.compile(r"\b(half past|quarter past|quarter to) (\w+)\b|\b(\w+) o'?clock\b", re.IGNORECASE)
+CODE = r"[A-Za-z]+-\d\w*(?:-\w+)*|\d+-[A-Z]\b"  # T-114, 22-F; not a 12-month lease
+_CODE = re.compile(rf"(?<![\w-])(?:{CODE})")
+_SPOKEN_CLOCK = re.compile(
+    rf"\b({_PAST}) past ({_HOUR})\b|"
+    rf"\b(quarter|(?<=\bat )(?:{_PAST})|(?<=\bby )(?:{_PAST})) to ({_HOUR})\b|\b({_HOUR}) o'?clock\b",
+    re.IGNORECASE,
+)
+_HALF = re.compile(r"\W+(?:in the |this |tomorrow |on \w+ )?(?:(morning)|afternoon|evening)\b", re.IGNORECASE)
 _BARE_CLOCK = re.compile(
     r"\b(?:at|by|before|after|from|until|till|around|about) "
-    rf"(\d{{1,2}}|{'|'.join(list(_ONES)[1:13])})\b(?!\s?[ap]\.?m\b|[:.]?\d)",
+    rf"({_HOUR})\b(?!\s?[ap]\.?m\b|[:.]?\d)",
     re.IGNORECASE,
+)
+
+
+_BEGINNERS = frozenset(  # words that begin sentences, with a capital letter there, and are no names
+    "i i'm i'd i've i'll a an the this that these those it its it's he she we they you my your our his her their is "
+    "are am was were do does did have has had can could would will should shall may must what which who whom whose "
+    "when where why how and but or so if as at by for from in of on to with no not yes please thanks thank hello hi "
+    "hey dear there here then now just let let's suppose tell give show find get make book put write".split()
 )
 
 
@@ -80,6 +99,11 @@ class Word:
 
     text: str
     gap: str
+
+    @property
+    def name(self) -> bool:
+        """Whether it may be a name: a capital letter first, and no word that begins sentences."""
+        return self.text[:1].isupper() and self.text.lower() not in _BEGINNERS
 
     @property
     def figure(self) -> bool:
@@ -99,7 +123,13 @@ class Said:
     hours: tuple[str, ...] = ()  # times that "at seven" may mean, where a tool asks for one
     repeated: frozenset[float | int] = frozenset()  # numbers that were said more than once
     vague: frozenset[float | int] = frozenset()  # numbers that were said by no more than "both" or "the pair"
-    timely: bool = False  # whether the numbers are those of times of day, none other being said
+    measures: tuple[tuple[float | int, frozenset[str]], ...] = ()  # numbers with the units that they were said in
+    timely: bool = False  # whether the numbers are those of times of day and of codes, none other being said
+
+    @property
+    def cased(self) -> bool:
+        """Whether names have capital letters in it: not where everything is in lower case."""
+        return any(word.name for word in self.words[1:])
 
     def mentions(self, member: Any) -> bool:
         """Whether a member of an enum is in the text, in its own words or in others for it."""
@@ -125,6 +155,19 @@ class Said:
                 found += [number for number in said if number in self.numbers]
         return list(dict.fromkeys(found))
 
+    def measured(self, wanted: frozenset[str]) -> list[float | int]:
+        """What was said in one of the wanted units, or in others that measure the same, as so many of the wanted."""
+        values = (units.converted(value, said, wanted) for value, said in self.measures)
+        return list(dict.fromkeys(_whole(value) for value in values if value is not None))
+
+    def elsewhere(self, wanted: frozenset[str]) -> list[float | int]:
+        """Numbers that were said in other units than the wanted, and only so."""
+        return [
+            value
+            for value, said in self.measures
+            if value not in self.repeated and units.converted(value, said, wanted) is None
+        ]
+
     def spans(self) -> list[str]:
         """Each run of up to LONGEST_SPAN words, once."""
         found: dict[str, None] = {}
@@ -148,9 +191,9 @@ def read(text: str) -> Said:
     undated = _PRONOUN.sub(" ; ", text)
     for date in _DATES:
         undated = date.sub(" ; ", undated)
-    apart = _numbers(_TIMES.sub(" ; ", undated))
-    numbers = apart or _numbers(undated)  # the 14 of 14:15 is said only if no other number is
-    plain = _numbers(_VAGUE.sub(";", undated))
+    apart = _numbers(_CODE.sub(" ; ", _TIMES.sub(" ; ", undated)))
+    numbers = apart or _numbers(undated)  # the 14 of 14:15 or of T-14 is said only if no other number is
+    plain = _numbers(_VAGUE.sub(";", _CODE.sub(" ; ", undated) if apart else undated))
     return Said(
         text,
         tuple(_words(text)),
@@ -160,6 +203,7 @@ def read(text: str) -> Said:
         tuple(_hours(text)),
         frozenset(number for number in numbers if numbers.count(number) > 1),
         frozenset(numbers) - frozenset(plain),
+        measures=tuple(_measures(text)),
         timely=not apart,
     )
 
@@ -192,13 +236,16 @@ def _begins_number(text: str, place: int) -> bool:
 
 def _numbers(text: str) -> list[float | int]:
     """Numbers in digits, in order, those in words, and those below zero after a "minus" that takes nothing away."""
-    below = [
-        -value
-        for before, after in _MINUS.findall(text)
-        if not (before.endswith(")") or _above_zero(before))
-        for value in _above_zero(after)
-    ]
-    return _above_zero(text) + below
+    below: list[float | int] = []
+
+    def negated(match: re.Match[str]) -> str:
+        before, after = match[1] or "", match[2]
+        values = [] if before.endswith(")") or _above_zero(before) else _above_zero(after)
+        below.extend(-value for value in values)
+        return f"{before} ; " if values else match[0]
+
+    plain = _MINUS.sub(negated, text)
+    return _above_zero(plain) + below
 
 
 def _above_zero(text: str) -> list[float | int]:
@@ -250,6 +297,34 @@ def _spoken_numbers(text: str) -> list[float | int]:
     return found
 
 
+def _measures(text: str) -> Iterator[tuple[float | int, frozenset[str]]]:
+    """Numbers in digits or words, each with the unit after it, or with the sign of money before it."""
+    words, every = _TOKEN.findall(text.lower()), _numbers(text)
+    for place, word in enumerate(words):
+        if word in units.SIGNS and words[place + 1 : place + 2]:
+            for value in _numbers(words[place + 1])[:1]:
+                yield value, units.unit(word, "")
+            continue
+        said = units.unit(word, "".join(words[place + 1 : place + 2]))
+        if not said:
+            continue
+        before, more = words[max(0, place - 8) : place], 0.0
+        if before[-3:] == ["and", "a", "half"]:
+            before, more = before[:-3], 0.5
+        if words[place + 1 : place + 4] == ["and", "a", "half"]:
+            more = 0.5
+        if len(word) == 1 and word.isalpha() and not (before and before[-1][:1].isdigit()):
+            continue
+        run = _run(reversed(before))
+        rest = before[: len(before) - len(run)]
+        values = _numbers(" ".join(reversed(run)))[-1:]
+        if not run and before[-1:] in (["a"], ["an"]):
+            values = [0.5 if before[-2:-1] == ["half"] else 1]
+        for value in values:
+            below = rest[-1:] in (["minus"], ["negative"]) or (value not in every and -value in every)
+            yield (-value if below else value) + more, said
+
+
 def _run(words: Iterable[str]) -> list[str]:
     """The words of numbers with which some words begin, as they come."""
     run = list(itertools.takewhile(lambda word: word == "and" or word[:1].isdigit() or word in _NUMBER_WORDS, words))
@@ -291,26 +366,33 @@ def _add_date(found: dict[str, None], year: str, month: int | None, day: str) ->
 
 def _clocks(text: str) -> list[str]:
     found = []
-    for hour, minute, half, plain, minutes in _CLOCK.findall(text):
+    for match in _CLOCK.finditer(text):
+        hour, minute, half, plain, minutes = match.groups()
         value = int(hour or plain)
-        if half:
+        half = half or _half_after(text[match.end() :])
+        if half and (hour or value < 12):
             value = value % 12 + (12 if half.lower() == "p" else 0)
         if value < 24 and int(minute or minutes or 0) < 60:
             found.append(f"{value:02}:{minute or minutes or '00'}")
-    for past, word, sharp in _SPOKEN_CLOCK.findall(text.lower()):
-        hour = _hour(word or sharp)
-        if hour is None:
-            continue
-        minute = {"half past": 30, "quarter past": 15, "quarter to": -15, "": 0}[past]
-        found += _either_half(hour * 60 + minute)
-    low = text.lower()
-    found += [clock for word, clock in (("noon", "12:00"), ("midday", "12:00"), ("midnight", "00:00")) if word in low]
+    for match in _SPOKEN_CLOCK.finditer(text.lower()):
+        past, hour_past, to, hour_to, sharp = match.groups()
+        away = _away(past or to or "")
+        hour = _hour(hour_past or hour_to or sharp)
+        if hour is not None:
+            found += _either_half(hour * 60 + (-away if to else away), text[match.end() :])
+    for word, clock in (("noon", "12:00"), ("midday", "12:00"), ("midnight", "00:00")):
+        if re.search(rf"\b{word}\b", text, re.IGNORECASE):
+            found.append(clock)
     return found
 
 
 def _hours(text: str) -> list[str]:
-    hours = map(_hour, _BARE_CLOCK.findall(text.lower()))
-    return [clock for hour in hours if hour is not None for clock in _either_half(hour * 60)]
+    found = []
+    for match in _BARE_CLOCK.finditer(text.lower()):
+        hour = _hour(match[1])
+        if hour is not None:
+            found += _either_half(hour * 60, text[match.end() :])
+    return found
 
 
 def _hour(word: str) -> int | None:
@@ -319,9 +401,25 @@ def _hour(word: str) -> int | None:
     return hour if 0 < hour <= 24 else None
 
 
-def _either_half(minutes: int) -> list[str]:
-    """A time of day in the morning and in the evening: the model reads which."""
-    return [f"{at // 60:02}:{at % 60:02}" for at in (minutes % 1440, (minutes + 720) % 1440)]
+def _away(words: str) -> int:
+    """How many minutes a time is past an hour or before it: a quarter, half, twenty."""
+    named = {"half": 30, "quarter": 15}.get(words.split(" ")[0])
+    return named if named is not None else int(sum(_above_zero(words)))
+
+
+def _half_after(rest: str) -> str | None:
+    """The half of the day, "a" or "p", that is said right after a time: 3:15 in the afternoon."""
+    said = _HALF.match(rest)
+    return None if said is None else "a" if said[1] else "p"
+
+
+def _either_half(minutes: int, rest: str) -> list[str]:
+    """A time of day in the half that `rest` begins with, or in the morning and the evening: the model reads which."""
+    half = _half_after(rest)
+    both = [minutes % 1440, (minutes + 720) % 1440]
+    if half:
+        both = [at for at in both if (at >= 720) == (half == "p")]
+    return [f"{at // 60:02}:{at % 60:02}" for at in both]
 
 
 def _quotes(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roadmap.llm import spans
+from roadmap.llm import spans, units
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,10 @@ from roadmap.llm import spans
         ("a fast one, or the one with the laser, or two", [2]),
         ("one of them", [1]),
         ("a hundred and one", [101]),
+        ("M-08 and 22-F, ripped in two", [2]),  # codes are no numbers
+        ("bar T-114", [114]),  # no other number was said
+        ("a 12-month lease at minus 40 degrees", [12, -40]),
+        ("8 minus 3", [8, 3]),
     ],
 )
 def test_numbers(text: str, numbers: list[float]) -> None:
@@ -48,6 +52,11 @@ def test_numbers(text: str, numbers: list[float]) -> None:
         ("Canadian dollars for Hong Kong dollars", ["CAD", "HKD"]),
         ("€5 in £", ["EUR", "GBP"]),
         ("25:99 on 2013-99-99x", []),
+        ("quarter past three in the afternoon", ["15:15"]),
+        ("3:15 in the afternoon, 7:30 this morning", ["15:15", "07:30"]),
+        ("twenty past three", ["03:20", "15:20"]),
+        ("at ten to five in the evening", ["16:50"]),
+        ("from ten to five people", []),
     ],
 )
 def test_forms_that_words_stand_for(text: str, forms: list[str]) -> None:
@@ -159,3 +168,36 @@ def test_other_words_for_members_are_in_lower_case_and_none_is_the_member() -> N
         assert ways == [way.lower() for way in ways], member
         assert member not in ways
         assert len(set(ways)) == len(ways), member
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "numbers"),
+    [
+        ("12.75 kg of Zamak 5", "kilograms", [12.75]),
+        ("500 g of flour", "kilograms", [0.5]),
+        ("for an hour and a half", "minutes", [90]),
+        ("two and a half hours", "for how many minutes", [150]),
+        ("half an hour", "minutes", [30]),
+        ("a 40-degree wash", "celsius", [40]),
+        ("at -18 °C, or minus 20 degrees Celsius", "celsius", [-18, -20]),
+        ("70 °F", "celsius", []),
+        ("25 percent full", "how full inside, in percent", [25]),
+        ("an entry of 1871, 20 years old", "year when it was", []),  # the year is no number of years
+        ("€30", "euros", [30]),
+    ],
+)
+def test_what_was_said_in_a_unit(text: str, says: str, numbers: list[float]) -> None:
+    assert spans.read(text).measured(units.wanted(says)) == numbers
+
+
+def test_numbers_in_other_units_are_said_elsewhere() -> None:
+    said = spans.read("150 kg of brass, and 3 more")
+    assert said.elsewhere(units.wanted("celsius")) == [150]
+    assert not said.elsewhere(units.wanted("grams"))
+
+
+def test_names_have_capital_letters_where_anything_has() -> None:
+    said = spans.read("Am I late? Tell Naomi.")
+    assert [word.text for word in said.words if word.name] == ["Naomi"]
+    assert said.cased
+    assert not spans.read("Tell naomi").cased
