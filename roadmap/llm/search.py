@@ -11,6 +11,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .engine import Step
 from .grammar import Grammar
@@ -18,6 +19,7 @@ from .messages.contract import Tool
 
 DOUBTFUL = -3.0  # log-probability below which a token is doubted: one in twenty
 MOST_TRIES = 4  # lists that are written beside the first
+MOST_LESS = 5.0  # nats by which a list with the values given out may be less likely
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,53 @@ def likeliest(grammar: Grammar, first: str, most: int, write: Callable[[str], li
         written = write(lessened.calls(first, most=other.most))
         if _score(written) > _score(best):
             best, plan = written, other
+    return _spread(best, Grammar(_lessened(grammar.tools, plan.left_out), grammar.said), write)
+
+
+def _spread(steps: list[Step], grammar: Grammar, write: Callable[[str], list[Step]]) -> list[Step]:
+    """The steps of a list whose calls of one tool each have another of the values that the request says for them.
+
+    "lid.stl in plastic, hinge.stl in nylon" are not two calls with nylon: where calls of a tool have a value in common,
+    and the request says as many as there are calls, each once, the likeliest way to give them out is kept, unless it is
+    much less likely.
+    """
+    try:
+        calls = json.loads(text_of(steps))
+    except ValueError:  # cut off
+        return steps
+    names = [call["tool"] for call in calls]
+    if len(calls) < 2 or len(set(names)) > 1:
+        return steps
+    best, tool = steps, next(one for one in grammar.tools if one.name == names[0])
+    fixed: list[dict[str, Any]] = [{} for _ in calls]
+    for key in tool.input_schema.get("properties", {}):
+        given = [call["arguments"].get(key) for call in calls]
+        values = grammar.said_for(tool, key)
+        if len(values) != len(calls) or len(set(given)) == len(given) or not set(given) <= set(values):
+            continue
+        ways = []
+        for order in itertools.permutations(values):
+            plan = [{**before, key: value} for before, value in zip(fixed, order, strict=True)]
+            ways.append((write(_fixed(grammar, tool, plan)), plan))
+        likeliest_way, plan = max(ways, key=lambda way: _score(way[0]))
+        if _score(likeliest_way) > _score(best) - MOST_LESS:
+            best, fixed = likeliest_way, plan
     return best
+
+
+def _fixed(grammar: Grammar, tool: Tool, plan: Sequence[dict[str, Any]]) -> str:
+    """A grammar of calls of a tool, as many as in the plan, each with the values that it gives."""
+    schema = tool.input_schema
+    copies = []
+    for values in plan:
+        properties = {
+            key: {**sub, "const": values[key]} if key in values else sub for key, sub in schema["properties"].items()
+        }
+        required = [*schema.get("required", []), *(key for key in values if key not in schema.get("required", []))]
+        copies.append(
+            tool.model_copy(update={"input_schema": {**schema, "properties": properties, "required": required}})
+        )
+    return Grammar(copies, grammar.said).sequence()
 
 
 def text_of(steps: Sequence[Step]) -> str:

@@ -70,3 +70,29 @@ def test_what_must_be_there_is_not_written_again() -> None:
 def test_a_list_that_was_cut_off_stays_as_it_is() -> None:
     steps = [Step('[{"tool": "c', -5.0, (), b'[{"tool": "c')]
     assert search.likeliest(Grammar([CUT], SAID), "cut", 4, lambda grammar: steps) == steps
+
+
+PRINT = tool("print", ["file"], file={"type": "string"}, material={"enum": ["plastic", "nylon"]})
+BOTH = spans.read("lid.stl in plastic, hinge.stl in nylon")
+
+
+def _prints(*materials: str) -> str:
+    files = ("lid.stl", "hinge.stl")
+    return written(*(("print", {"file": file, "material": one}) for file, one in zip(files, materials, strict=True)))
+
+
+def _printed(*lists: tuple[str, dict[str, float]]) -> str:
+    return search.text_of(search.likeliest(Grammar([PRINT], BOTH), "print", 4, Writer(*lists)))
+
+
+def test_calls_of_one_tool_have_each_another_of_the_values_that_were_said() -> None:
+    twice = (_prints("nylon", "nylon"), {})
+    right, wrong = (_prints("plastic", "nylon"), {"plastic": -2}), (_prints("nylon", "plastic"), {"plastic": -3})
+    assert _printed(twice, right, wrong) == right[0]
+    assert _printed(twice, wrong, right) == right[0]
+
+
+def test_they_share_one_where_anything_else_is_much_less_likely() -> None:
+    twice = (_prints("nylon", "nylon"), {})
+    others = [(_prints(*order), {"plastic": -20}) for order in (("plastic", "nylon"), ("nylon", "plastic"))]
+    assert _printed(twice, *others) == twice[0]
