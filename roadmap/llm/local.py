@@ -16,7 +16,7 @@ from typing import Any
 
 from roadmap import artifacts
 
-from . import adapter_file, bridge, choosing, reporting, search, spans
+from . import adapter_file, bridge, channel, choosing, reporting, search, spans
 from .engine import Done, Engine, EngineError, Sampling, Step
 from .grammar import Grammar, without_doubles
 from .messages.contract import Request, TextBlock, ToolResultBlock
@@ -155,13 +155,31 @@ class LocalModel:
         if tool is None:
             return "[]", Done("eos", "", len(prompt), 1)
         calls = 1 if bridge.single(request) else bridge.MOST_CALLS
+        grammar = self._meant(grammar, [tool])
         if request.temperature:
             written = grammar.calls(tool, most=calls)
             return self._whole(request, prompt, most, grammar=written, adapted=way.adapted)
         write = functools.partial(self._steps, prompt, most=most, adapted=way.adapted)
         steps = search.likeliest(grammar, tool, calls, write)
+        others = {call.name for call in bridge.read_calls(search.text_of(steps))} - {tool}
+        wider = self._meant(grammar, sorted(others))
+        if wider is not grammar:
+            steps = search.likeliest(wider, tool, calls, write)
         text = search.text_of(steps)
         return text, Done("eos" if bridge.read_calls(text) else "limit", "", len(prompt), len(steps))
+
+    def _meant(self, grammar: Grammar, names: Sequence[str]) -> Grammar:
+        """The grammar with what the request means of the named tools' enums, where it names no member of them."""
+        tools = channel.resolved(grammar.tools, names, grammar.said, self._likelihood)
+        return grammar if tools == grammar.tools else Grammar(tools, grammar.said)
+
+    def _likelihood(self, before: str, text: str) -> float:
+        """The log-probability of a text after another, to the model as it was published."""
+        prompt, tokens = self._engine.tokenize(before), self._engine.tokenize(text)
+        # By tokens, not by letters: greedy under letters, it would spell words in pieces that no text has.
+        form = "root ::= " + " ".join(f"<[{token}]>" for token in tokens)
+        steps = self._steps(prompt, form, most=len(tokens), adapted=False)
+        return sum(step.logprob for step in steps)
 
     def _steps(self, prompt: list[int], grammar: str, *, most: int, adapted: bool, likeliest: int = 1) -> list[Step]:
         """The engine's greedy steps; its failures as the API's."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from roadmap.llm import spans
 from roadmap.llm.messages.contract import Tool
 
 from . import requests
@@ -127,6 +128,24 @@ def unfamiliar(seed: int, lists: int = 2) -> list[Item]:
                 if (one["calls"][0]["tool"] if one["calls"] else one["near"]) in names
             ]
             made += [Item("not offered", words, shown, []) for words in rng.sample(others, 6)]
+    return made
+
+
+def meant() -> list[Item]:
+    """The requests of `meant.toml` that ask for a member of an enum, each under its tool with that one argument.
+
+    Their parts: "named" where the request has the member's word or one of the thesaurus, "meant" otherwise.
+    """
+    made: list[Item] = []
+    for tool in tomllib.loads((requests.FOLDER / "meant.toml").read_text(encoding="utf-8"))["tool"]:
+        enum = {"enum": tool["members"], "description": tool["says"]}
+        schema = {"type": "object", "properties": {tool["key"]: enum}, "required": [tool["key"]]}
+        shown = [Tool(name=tool["name"], description=tool["description"], input_schema=schema)]
+        for request in tool["request"]:
+            if "member" in request:
+                calls = [{"tool": tool["name"], "arguments": {tool["key"]: request["member"]}}]
+                named = any(map(spans.read(request["words"]).mentions, tool["members"]))
+                made.append(Item("named" if named else "meant", request["words"], shown, calls))
     return made
 
 

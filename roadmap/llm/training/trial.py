@@ -16,7 +16,10 @@ from roadmap.llm.messages import Text, ToolUse, parse
 
 from . import development
 
-SETS = "drawn from templates; development.toml; or unfamiliar.toml: tools on subjects that training does not have"
+SETS = (
+    "drawn from templates; development.toml; unfamiliar.toml: tools on subjects that training does not have; or "
+    "meant.toml: which member of an enum is meant, a call being demanded, by the bridge and by the adapter alone"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,28 +29,31 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=40, help="requests of each part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--margin", type=float, nargs="+", default=[0.0], help="nats by which a tool must beat none")
-    parser.add_argument("--set", choices=["drawn", "written", "unfamiliar"], default="drawn", help=SETS)
+    parser.add_argument("--set", choices=["drawn", "written", "unfamiliar", "meant"], default="drawn", help=SETS)
     parser.add_argument("--misses", action="store_true", help="also print what went wrong")
     given = parser.parse_args(argv)
     asked = {
         "drawn": lambda: development.items(given.count, given.seed),
         "written": lambda: development.written(given.seed),
         "unfamiliar": lambda: development.unfamiliar(given.seed),
+        "meant": development.meant,
     }[given.set]()
     for path in given.adapters:
-        ways = {f"{margin:g}": Way(adapted=True, spans=True, margin=margin) for margin in given.margin}
+        ways = {f"margin {margin:g}": Way(adapted=True, spans=True, margin=margin) for margin in given.margin}
+        if given.set == "meant":
+            ways = {"bridge": Way(adapted=True, spans=True), "adapter alone": Way(adapted=True)}
         with LocalModel(start(adapter=path), ways) as model:
             for way in ways:
                 right: dict[str, list[bool]] = {}
                 for item in asked:
                     tools = [tool.model_dump(exclude_none=True, exclude_defaults=True) for tool in item.tools]
-                    got = called(model, way, item.words, tools)
+                    got = called(model, way, item.words, tools, demanded=given.set == "meant")
                     wanted = [(call["tool"], call["arguments"]) for call in item.calls]
                     right.setdefault(item.part, []).append(blind(got) == blind(wanted))
                     if given.misses and not right[item.part][-1]:
                         print(f"  {item.part}: {item.words}\n    want {wanted}\n    got  {got}")
                 shares = "  ".join(f"{part} {sum(marks)}/{len(marks)}" for part, marks in right.items())
-                print(f"{path.name} margin {way}: {shares}", flush=True)
+                print(f"{path.name} {way}: {shares}", flush=True)
     return 0
 
 
@@ -61,9 +67,13 @@ def blind(calls: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
     )
 
 
-def called(model: LocalModel, way: str, words: str, tools: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+def called(
+    model: LocalModel, way: str, words: str, tools: list[dict[str, Any]], *, demanded: bool = False
+) -> list[tuple[str, dict[str, Any]]]:
     """What the model calls when it is asked. What it says where it calls nothing is not waited for."""
     body = {"model": way, "max_tokens": 200, "messages": [{"role": "user", "content": words}], "tools": tools}
+    if demanded:
+        body["tool_choice"] = {"type": "any"}
     calls = []
     for part in model.respond(parse(body)):
         if isinstance(part, Text):
