@@ -3,6 +3,7 @@
 python -m tests.benchmarks.tool_choice                  # writes results/tool_choice.json
 python -m tests.benchmarks.tool_choice --way bridge     # one of the three ways; nothing is written
 python -m tests.benchmarks.tool_choice --card           # the table of the adapter's data card, from the results
+python -m tests.benchmarks.tool_choice --set-aside      # the pairs of unseen.toml that do not count: to develop on
 
 Three ways side by side, from one engine in one run: the model as published under the tools' schemas; with the course's
 adapter under the same schemas; with the adapter and the whole bridge. Shares carry Wilson's 95% intervals.
@@ -169,9 +170,18 @@ Request = tuple[dict[str, Any], list[dict[str, Any]]]
 """A request of a set, and the tools that it offers."""
 
 
-def unseen_pairs() -> list[dict[str, Any]]:
-    """The pairs of the set `unseen` that count: each two tools, and requests under them."""
-    return [pair for pair in load("unseen")["pair"] if "set_aside" not in pair]
+def unseen_pairs(*, set_aside: bool = False) -> list[dict[str, Any]]:
+    """The pairs of the set `unseen` that count, or those that do not: each two tools, and requests under them."""
+    return [pair for pair in load("unseen")["pair"] if ("set_aside" in pair) == set_aside]
+
+
+def unseen_requests(*, set_aside: bool = False) -> list[Request]:
+    """Their requests."""
+    every: list[Request] = []
+    for pair in unseen_pairs(set_aside=set_aside):
+        both = [as_offered(tool["name"], tool) for tool in pair["tool"]]
+        every += [(request, both) for request in pair["request"]]
+    return every
 
 
 def chosen(model: LocalModel, way: str, asked: list[Request], seconds: list[float]) -> tuple[dict[str, Any], list[Any]]:
@@ -265,10 +275,7 @@ def measured(model: LocalModel, way: str) -> tuple[dict[str, Any], list[Any]]:
         single = [request for request in requests if len(request["calls"]) == 1]
         picked = sorted(single[:: 2 if name == "taught" else 1], key=lambda request: str(request["calls"][0]["tool"]))
         row["right tool not offered"][name] = left_alone(model, way, [(request, shown[name]) for request in picked])
-    every: list[Request] = []
-    for pair in unseen_pairs():
-        both = [as_offered(tool["name"], tool) for tool in pair["tool"]]
-        every += [(request, both) for request in pair["request"]]
+    every = unseen_requests()
     called_for = [one for one in every if one[0]["calls"]]
     row["unseen"], missed = chosen(model, way, called_for, seconds)
     schemas = {tool["name"]: tool["input_schema"] for _, tools in called_for for tool in tools}
@@ -307,7 +314,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.tool_choice", description=__doc__)
     parser.add_argument("--way", choices=list(WAYS), help="measure this way alone, and write nothing")
     parser.add_argument("--card", action="store_true", help="measure nothing; write the stored figures into the card")
+    parser.add_argument(
+        "--set-aside", action="store_true", help="the bridge on requests to develop on, its misses shown"
+    )
     given = parser.parse_args(argv)
+    if given.set_aside:
+        return on_those_set_aside()
     if given.card:
         fill_card(record.read("tool_choice")["ways"])
         return 0
@@ -322,6 +334,18 @@ def main(argv: list[str] | None = None) -> int:
                 record.write("tool_choice", {"ways": rows, "what the bridge missed": missed})
     if not given.way:
         fill_card(rows)
+    return 0
+
+
+def on_those_set_aside() -> int:
+    """The bridge on the pairs that were set aside, which anybody may read; nothing is written."""
+    every = unseen_requests(set_aside=True)
+    with LocalModel(start(), WAYS) as model:
+        row, misses = chosen(model, "bridge", [one for one in every if one[0]["calls"]], [])
+        alone = left_alone(model, "bridge", [one for one in every if not one[0]["calls"]])
+    for miss in misses:
+        print(miss["words"], f"\n    want {miss['want']}\n    got  {miss['got']}")
+    print(f"exact {row['exact']['right']} of {row['exact']['of']}, no call needed {alone['right']} of {alone['of']}")
     return 0
 
 
