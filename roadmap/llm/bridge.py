@@ -43,7 +43,7 @@ def told(tools: list[Tool]) -> str:
     """What the model is told about the tools, at the end of the system prompt."""
     lines = []
     for tool in tools:
-        arguments = ", ".join(_argument(name, schema, tool) for name, schema in _properties(tool).items())
+        arguments = ", ".join(_argument(name, schema, tool) for name, schema in properties(tool).items())
         lines.append(f"- {tool.name}({arguments}): {tool.description}".rstrip(": "))
     return _TOLD.format(tools="\n".join(lines))
 
@@ -82,7 +82,8 @@ def read_calls(text: str) -> list[ToolUse]:
     return calls
 
 
-def _properties(tool: Tool) -> dict[str, Any]:
+def properties(tool: Tool) -> dict[str, Any]:
+    """The schemas of a tool's arguments, by their names."""
     found = tool.input_schema.get("properties")
     return found if isinstance(found, dict) else {}
 

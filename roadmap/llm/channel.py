@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from .bridge import properties
 from .messages.contract import Tool
 from .spans import Said
 
@@ -26,10 +27,10 @@ def resolved(tools: Sequence[Tool], names: Sequence[str], said: Said, likelihood
 
 def open_enums(tool: Tool, said: Said) -> dict[str, list[str]]:
     """The required enums of a tool of which the request names no member, with their members."""
-    properties = tool.input_schema.get("properties", {})
+    arguments = properties(tool)
     found: dict[str, list[str]] = {}
     for key in tool.input_schema.get("required", []):
-        members = properties[key].get("enum") if isinstance(properties.get(key), dict) else None
+        members = arguments[key].get("enum") if isinstance(arguments.get(key), dict) else None
         if not isinstance(members, list) or not 1 < len(members) <= MOST_MEMBERS:
             continue
         if all(isinstance(one, str) for one in members) and not any(said.mentions(one) for one in members):
@@ -50,8 +51,5 @@ def _resolved(tool: Tool, said: Said, likelihood: Likelihood) -> Tool:
     found = {key: meant(tool, key, members, said.text, likelihood) for key, members in open_enums(tool, said).items()}
     if not found:
         return tool
-    schema = tool.input_schema
-    properties = {
-        key: {**sub, "enum": [found[key]]} if key in found else sub for key, sub in schema["properties"].items()
-    }
-    return tool.model_copy(update={"input_schema": {**schema, "properties": properties}})
+    left = {key: {**sub, "enum": [found[key]]} if key in found else sub for key, sub in properties(tool).items()}
+    return tool.model_copy(update={"input_schema": {**tool.input_schema, "properties": left}})

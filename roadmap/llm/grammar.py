@@ -206,7 +206,7 @@ class Grammar:
 
         What may be left out is not made of "both" or "the pair of them".
         """
-        wanted = units.wanted(f"{_apart(key)} {schema.get('description', '')}")
+        wanted = units.wanted(_called(key, schema))
         elsewhere = self.said.elsewhere(wanted) if wanted else []
         measured = [value for value in self.said.measured(wanted) if _fits(value, schema)] if wanted else []
         if measured and self._owned:
@@ -228,7 +228,7 @@ class Grammar:
         if isinstance(schema.get("enum"), list):
             return any(self.said.mentions(one) for one in schema["enum"])
         if _numeric(schema):
-            wanted = units.wanted(f"{_apart(key)} {schema.get('description', '')}")
+            wanted = units.wanted(_called(key, schema))
             own = [*self.said.counted(key), *(self.said.measured(wanted) if wanted else ())]
             return any(_fits(value, part) for part in _parts(schema) for value in own)
         parts = _parts(schema)
@@ -329,8 +329,9 @@ class Grammar:
         likely = self._likely(beside.key, schema)
         if likely:
             return _alternatives(map(_json, likely))
-        called = f"{_apart(beside.key)} {schema.get('description', '')}".lower()
-        if _NUMBERED.search(called) and not any(re.search(r"\d", word.text) for word in self.said.words):
+        if _NUMBERED.search(_called(beside.key, schema)) and not any(
+            re.search(r"\d", word.text) for word in self.said.words
+        ):
             return None
         span = self._span(beside)
         ways = [] if span is None else [span]
@@ -341,7 +342,7 @@ class Grammar:
 
     def _likely(self, key: str, schema: dict[str, Any]) -> list[str]:
         """The words that look like what an argument is called or described as: a file, a reference, an address."""
-        called = f"{_apart(key)} {schema.get('description', '')}".lower()
+        called = _called(key, schema)
         return list(
             dict.fromkeys(
                 word.text
@@ -354,8 +355,7 @@ class Grammar:
 
     def _unlike(self, key: str, schema: Any) -> set[str]:
         """Files, addresses and links in what was said, in lower case, for an argument that is called something else."""
-        says = schema.get("description", "") if isinstance(schema, dict) else ""
-        called = f"{_apart(key)} {says}".lower()
+        called = _called(key, schema)
         forms = [form for named, form in _LIKELY if not named.search(called) and form not in _CODES]
         if len(forms) < len(_LIKELY) - len(_CODES):  # it is one of them
             return set()
@@ -469,8 +469,13 @@ def _apart(name: str) -> str:
 
 def _names(key: str, schema: Any) -> bool:
     """Whether an argument is a person's or a town's name, by what it is called or described as."""
+    return bool(_PROPER.search(_called(key, schema)))
+
+
+def _called(key: str, schema: Any) -> str:
+    """What an argument is called and described as, in lower case."""
     says = schema.get("description", "") if isinstance(schema, dict) else ""
-    return bool(_PROPER.search(f"{_apart(key)} {says}".lower()))
+    return f"{_apart(key)} {says}".lower()
 
 
 def _free(schema: Any) -> bool:

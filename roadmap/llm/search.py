@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .bridge import properties
 from .engine import Step
 from .grammar import Grammar
 from .messages.contract import Tool
 
 DOUBTFUL = -3.0  # log-probability below which a token is doubted: one in twenty
 MOST_TRIES = 4  # lists that are written beside the first
+MOST_SPREAD = 3  # calls whose values are given out: four have 24 ways
 MOST_LESS = 5.0  # nats by which a list with the values given out may be less likely
 
 
@@ -58,7 +60,9 @@ def likeliest(grammar: Grammar, first: str, most: int, write: Callable[[str], li
         written = write(lessened.calls(first, most=other.most))
         if _score(written) > _score(best):
             best, plan = written, other
-    return _spread(best, Grammar(_lessened(grammar.tools, plan.left_out), grammar.said), write)
+    if plan.left_out:
+        grammar = Grammar(_lessened(grammar.tools, plan.left_out), grammar.said)
+    return _spread(best, grammar, write)
 
 
 def _spread(steps: list[Step], grammar: Grammar, write: Callable[[str], list[Step]]) -> list[Step]:
@@ -72,15 +76,16 @@ def _spread(steps: list[Step], grammar: Grammar, write: Callable[[str], list[Ste
         calls = json.loads(text_of(steps))
     except ValueError:  # cut off
         return steps
-    names = [call["tool"] for call in calls]
-    if len(calls) < 2 or len(set(names)) > 1:
+    if not 1 < len(calls) <= MOST_SPREAD or any(call["tool"] != calls[0]["tool"] for call in calls):
         return steps
-    best, tool = steps, next(one for one in grammar.tools if one.name == names[0])
+    best, tool = steps, next(one for one in grammar.tools if one.name == calls[0]["tool"])
     fixed: list[dict[str, Any]] = [{} for _ in calls]
-    for key in tool.input_schema.get("properties", {}):
+    for key in properties(tool):
         given = [call["arguments"].get(key) for call in calls]
         values = grammar.said_for(tool, key)
-        if len(values) != len(calls) or len(set(given)) == len(given) or not set(given) <= set(values):
+        if len(values) != len(calls) or any(one not in values for one in given):
+            continue
+        if all(one in given for one in values):
             continue
         ways = []
         for order in itertools.permutations(values):
@@ -97,13 +102,9 @@ def _fixed(grammar: Grammar, tool: Tool, plan: Sequence[dict[str, Any]]) -> str:
     schema = tool.input_schema
     copies = []
     for values in plan:
-        properties = {
-            key: {**sub, "const": values[key]} if key in values else sub for key, sub in schema["properties"].items()
-        }
+        given = {key: {**sub, "const": values[key]} if key in values else sub for key, sub in properties(tool).items()}
         required = [*schema.get("required", []), *(key for key in values if key not in schema.get("required", []))]
-        copies.append(
-            tool.model_copy(update={"input_schema": {**schema, "properties": properties, "required": required}})
-        )
+        copies.append(tool.model_copy(update={"input_schema": {**schema, "properties": given, "required": required}}))
     return Grammar(copies, grammar.said).sequence()
 
 
@@ -166,6 +167,6 @@ def _lessened(tools: Sequence[Tool], left_out: frozenset[tuple[str, str]]) -> li
     changed = []
     for tool in tools:
         schema = tool.input_schema
-        properties = {key: sub for key, sub in schema.get("properties", {}).items() if (tool.name, key) not in left_out}
-        changed.append(tool.model_copy(update={"input_schema": {**schema, "properties": properties}}))
+        kept = {key: sub for key, sub in properties(tool).items() if (tool.name, key) not in left_out}
+        changed.append(tool.model_copy(update={"input_schema": {**schema, "properties": kept}}))
     return changed

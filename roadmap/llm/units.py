@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 # Each unit's spellings, in lower case; those of a line measure the same, and the figure is how many of its first.
@@ -41,9 +42,8 @@ _LINES: tuple[dict[str, float], ...] = (
     {"euros euro eur €": 1},
     {"dollars dollar usd $": 1},
 )
-_SIZES = {
-    way.split()[0]: (line, size) for line, units in enumerate(_LINES) for way, size in units.items()
-}  # of each unit, by its first spelling
+# Of each unit, by its first spelling: its line, and how many of the line's first it is.
+_SIZES = {way.split()[0]: (line, size) for line, units in enumerate(_LINES) for way, size in units.items()}
 _UNITS = {spelled: way.split()[0] for units in _LINES for way in units for spelled in way.split()}
 _SHORT = frozenset("kg km cm mm cl ml oz kw eur usd feet celsius centigrade fahrenheit percent".split())
 DEGREES = frozenset({"celsius", "fahrenheit"})
@@ -65,14 +65,12 @@ def wanted(says: str) -> frozenset[str]:
     )
 
 
-def converted(value: float, units: frozenset[str], wanted: frozenset[str]) -> float | None:
-    """What a value in one of `units` is in one of the `wanted`; None where they do not measure the same."""
-    if units & wanted:
+def converted(value: float, said: frozenset[str], into: frozenset[str]) -> float | None:
+    """What a value said in one of some units is in one of others; None where they do not measure the same."""
+    if said & into:
         return value
-    for unit in units:
-        for other in wanted:
-            line, size = _SIZES[unit]
-            other_line, other_size = _SIZES[other]
-            if line == other_line:
-                return round(value * size / other_size, 6)
+    for one, other in itertools.product(said, into):
+        (line, size), (other_line, other_size) = _SIZES[one], _SIZES[other]
+        if line == other_line:
+            return round(value * size / other_size, 6)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roadmap.llm import channel, spans
+from roadmap.llm.messages.contract import Tool
 from tests.llm.test_grammar import tool
 
 ROLES = ["hero", "side_kick", "villain"]
@@ -31,6 +32,19 @@ def test_a_member_that_is_named_is_not_asked_for() -> None:
     asked.clear()
     assert channel.resolved([ADD], ["add"], spans.read("A villain: Jo"), _asked) == [ADD]
     assert channel.resolved([ADD], [], spans.read("A friend: Jo"), _asked) == [ADD]
+    assert not asked
+
+
+def test_tools_of_any_form_are_left_as_they_are() -> None:
+    asked.clear()
+    odd = [
+        Tool(name="none", input_schema={"type": "object", "properties": None}),
+        Tool(
+            name="lists", input_schema={"type": "object", "properties": {"a": {"enum": [[1], [2]]}}, "required": ["a"]}
+        ),
+        Tool(name="absent", input_schema={"type": "object", "properties": {"a": True}, "required": ["a", "b"]}),
+    ]
+    assert channel.resolved(odd, ["none", "lists", "absent"], spans.read("words"), _asked) == odd
     assert not asked
 
 

@@ -96,3 +96,17 @@ def test_they_share_one_where_anything_else_is_much_less_likely() -> None:
     twice = (_prints("nylon", "nylon"), {})
     others = [(_prints(*order), {"plastic": -20}) for order in (("plastic", "nylon"), ("nylon", "plastic"))]
     assert _printed(twice, *others) == twice[0]
+
+
+def test_lists_that_are_said_for_nobody_stay_as_they_are() -> None:
+    odd = tool("odd", rows={"enum": [["lid"], ["nylon"]]}, kinds={"type": "array", "items": {"type": "string"}})
+    call = ("odd", {"rows": ["lid"], "kinds": ["plastic"]})
+    other = ("odd", {"rows": ["lid"], "kinds": ["nylon"]})
+    steps = search.likeliest(Grammar([odd], BOTH), "odd", 4, Writer((written(call, other), {})))
+    assert search.text_of(steps) == written(call, other)
+
+
+def test_a_tool_without_arguments_is_written_as_it_is() -> None:
+    bare = Tool(name="bare", input_schema={"type": "object", "properties": None})
+    steps = search.likeliest(Grammar([bare], BOTH), "bare", 4, Writer((written(("bare", {}), ("bare", {})), {})))
+    assert search.text_of(steps) == written(("bare", {}), ("bare", {}))

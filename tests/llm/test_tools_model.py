@@ -194,3 +194,21 @@ def test_connect_takes_the_taught_model() -> None:
             model=here.model, max_tokens=100, messages=[{"role": "user", "content": "Hi"}]
         )
     assert message.content
+
+
+def test_a_member_that_is_meant_is_found_though_none_is_named(client: anthropic.Anthropic) -> None:
+    paint: Any = {
+        "name": "order_paint",
+        "description": "Order a pot of paint.",
+        "input_schema": {
+            "type": "object",
+            "properties": {"finish": {"enum": ["indoor", "outdoor"], "description": "where it will be used"}},
+            "required": ["finish"],
+        },
+    }
+    for words, member in (
+        ("Paint for the garden fence, it stands in rain and snow all winter.", "outdoor"),
+        ("Paint for the bedroom walls and the ceiling in the kitchen.", "indoor"),
+    ):
+        answer = ask(client, words, tools=[paint], tool_choice={"type": "any"})
+        assert [block.input for block in answer.content] == [{"finish": member}]
