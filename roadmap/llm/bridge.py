@@ -43,7 +43,7 @@ def told(tools: list[Tool]) -> str:
     """What the model is told about the tools, at the end of the system prompt."""
     lines = []
     for tool in tools:
-        arguments = ", ".join(_argument(name, schema, tool) for name, schema in properties(tool).items())
+        arguments = ", ".join(_argument(name, schema, tool) for name, schema in properties(tool.input_schema).items())
         lines.append(f"- {tool.name}({arguments}): {tool.description}".rstrip(": "))
     return _TOLD.format(tools="\n".join(lines))
 
@@ -82,9 +82,9 @@ def read_calls(text: str) -> list[ToolUse]:
     return calls
 
 
-def properties(tool: Tool) -> dict[str, Any]:
-    """The schemas of a tool's arguments, by their names."""
-    found = tool.input_schema.get("properties")
+def properties(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schemas of an object's properties, as of a tool's arguments, by their names."""
+    found = schema.get("properties")
     return found if isinstance(found, dict) else {}
 
 

@@ -27,7 +27,7 @@ def resolved(tools: Sequence[Tool], names: Sequence[str], said: Said, likelihood
 
 def open_enums(tool: Tool, said: Said) -> dict[str, list[str]]:
     """The required enums of a tool of which the request names no member, with their members."""
-    arguments = properties(tool)
+    arguments = properties(tool.input_schema)
     found: dict[str, list[str]] = {}
     for key in tool.input_schema.get("required", []):
         members = arguments[key].get("enum") if isinstance(arguments.get(key), dict) else None
@@ -51,5 +51,6 @@ def _resolved(tool: Tool, said: Said, likelihood: Likelihood) -> Tool:
     found = {key: meant(tool, key, members, said.text, likelihood) for key, members in open_enums(tool, said).items()}
     if not found:
         return tool
-    left = {key: {**sub, "enum": [found[key]]} if key in found else sub for key, sub in properties(tool).items()}
-    return tool.model_copy(update={"input_schema": {**tool.input_schema, "properties": left}})
+    schema = tool.input_schema
+    left = {key: {**sub, "enum": [found[key]]} if key in found else sub for key, sub in properties(schema).items()}
+    return tool.model_copy(update={"input_schema": {**schema, "properties": left}})

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import spans, units
+from .bridge import properties
 from .messages.contract import Tool
 from .spans import Said
 
@@ -73,7 +74,7 @@ class Grammar:
     def dispensable(self, tool: str, key: str) -> bool:
         """Whether an argument may be left out and may be any words."""
         schema = next(one.input_schema for one in self.tools if one.name == tool)
-        return key not in schema.get("required", []) and _free(schema["properties"][key])
+        return key not in schema.get("required", []) and _free(properties(schema)[key])
 
     def choice(self, *, none: bool) -> tuple[str, dict[str, str | None]]:
         """A grammar of what comes first, a tool or no call; and each option's text with its tool (None: no call)."""
@@ -96,7 +97,7 @@ class Grammar:
 
     def said_for(self, tool: Tool, key: str) -> list[Any]:
         """The values that the request says for an argument, where they are few: an enum's members, numbers, dates."""
-        schema = tool.input_schema["properties"][key]
+        schema = properties(tool.input_schema)[key]
         if not isinstance(schema, dict):
             return []
         if isinstance(schema.get("enum"), list):
@@ -128,13 +129,12 @@ class Grammar:
 
     def _object(self, name: str, schema: dict[str, Any]) -> str | None:
         """The rule of an object, its properties in the schema's order; None where a required one has no value."""
-        found = schema.get("properties")
-        properties = found if isinstance(found, dict) else {}
+        arguments = properties(schema)
         required = set(schema.get("required", []))
-        figured = {key for key, sub in properties.items() if _figured(sub)}
-        members = {key: self._members(sub) for key, sub in properties.items()}
+        figured = {key for key, sub in arguments.items() if _figured(sub)}
+        members = {key: self._members(sub) for key, sub in arguments.items()}
         values: list[tuple[str, str, bool]] = []
-        for place, (key, sub) in enumerate(properties.items()):
+        for place, (key, sub) in enumerate(arguments.items()):
             if self.said.timely and key not in required and _numeric(sub):
                 continue  # what may be left out is not made of a time of day
             body = self._value(
@@ -160,7 +160,7 @@ class Grammar:
             values.append((key, rule, key in required or (self._insists and self._said_outright(key, sub))))
         if required - {key for key, _, _ in values}:
             return None
-        shared = self._shared({key: properties[key] for key, _, _ in values}, required)
+        shared = self._shared({key: arguments[key] for key, _, _ in values}, required)
         chain = self._chain(name, values, 0, True, shared, ())
         return None if chain is None else f"{_quoted('{')} {chain} {_quoted('}')}"
 
@@ -208,7 +208,7 @@ class Grammar:
         """
         wanted = units.wanted(_called(key, schema))
         elsewhere = self.said.elsewhere(wanted) if wanted else []
-        measured = [value for value in self.said.measured(wanted) if _fits(value, schema)] if wanted else []
+        measured = [value for value in self.said.measured(wanted) if _fits(value, schema)]
         if measured and self._owned:
             return measured
         fitting = [
@@ -228,8 +228,7 @@ class Grammar:
         if isinstance(schema.get("enum"), list):
             return any(self.said.mentions(one) for one in schema["enum"])
         if _numeric(schema):
-            wanted = units.wanted(_called(key, schema))
-            own = [*self.said.counted(key), *(self.said.measured(wanted) if wanted else ())]
+            own = [*self.said.counted(key), *self.said.measured(units.wanted(_called(key, schema)))]
             return any(_fits(value, part) for part in _parts(schema) for value in own)
         parts = _parts(schema)
         if not any(part.get("type") == "string" for part in parts):
@@ -356,10 +355,9 @@ class Grammar:
     def _unlike(self, key: str, schema: Any) -> set[str]:
         """Files, addresses and links in what was said, in lower case, for an argument that is called something else."""
         called = _called(key, schema)
-        forms = [form for named, form in _LIKELY if not named.search(called) and form not in _CODES]
-        if len(forms) < len(_LIKELY) - len(_CODES):  # it is one of them
+        if any(named.search(called) for named, _ in _APART):  # it is one of them
             return set()
-        return {word.text.lower() for word in self.said.words for form in forms if form.search(word.text)}
+        return {word.text.lower() for word in self.said.words for _, form in _APART if form.search(word.text)}
 
     def _forms_for(self, schema: dict[str, Any]) -> list[str]:
         """What was said that has the form which a string's schema or description asks for, as JSON."""
@@ -426,13 +424,12 @@ def without_doubles(arguments: dict[str, Any], schema: dict[str, Any], text: str
 
     The grammar holds each argument to what was said, not one against the other.
     """
-    found = schema.get("properties")
-    properties = found if isinstance(found, dict) else {}
+    described = properties(schema)
     required = set(schema.get("required", []))
     places = {key: _places(value, text) for key, value in arguments.items() if isinstance(value, (str, int, float))}
     kept = dict(arguments)
     for key in reversed(list(places)):  # of two optional ones the first stays
-        if key in required or not _free(properties.get(key)):
+        if key in required or not _free(described.get(key)):
             continue
         others = [place for other in places if other != key and other in kept for place in places[other]]
         if places[key] and all(any(a < d and c < b for c, d in others) for a, b in places[key]):
@@ -455,9 +452,8 @@ def _figured(schema: Any) -> bool:
 
 def _reckons(tool: Tool) -> bool:
     """Whether a tool takes arithmetic, by what it says of itself: elsewhere numbers with signs are no text."""
-    properties = tool.input_schema.get("properties")
     says = [tool.name, tool.description]
-    for key, schema in (properties if isinstance(properties, dict) else {}).items():
+    for key, schema in properties(tool.input_schema).items():
         says += [key, str(schema.get("description", "")) if isinstance(schema, dict) else ""]
     return bool(_ARITHMETIC.search(_apart(" ".join(says)).lower()))
 
@@ -513,19 +509,19 @@ _NUMBERED = re.compile(
     r"parcel|customer|member(?:ship)?|policy|booking|sample|part)(?:'s)? (?:number|code|id)\b"
 )
 # How a string looks by what it is called, where a word of the request looks so.
-_LIKELY = (
+_CODED = (
+    re.compile(r"\b(?:reference|number|code|id|identifier|serial|registration|ticket|plate)\b"),
+    re.compile(rf"^(?=\D*(?:\d\D*){{3}})(?=.*[A-Za-z])\w[\w/-]{{3,}}$|^(?:{spans.CODE})$"),
+)
+_APART = (  # and no other string looks so
     (
         re.compile(r"\b(?:file|path|document|script|image|photo)s?\b"),
         re.compile(r"^(?=.*[^\W\d].*\.)[\w~./\\-]+\.(?=\w*[^\W\d])\w{1,6}$"),
     ),
-    (
-        re.compile(r"\b(?:reference|number|code|id|identifier|serial|registration|ticket|plate)\b"),
-        re.compile(rf"^(?=\D*(?:\d\D*){{3}})(?=.*[A-Za-z])\w[\w/-]{{3,}}$|^(?:{spans.CODE})$"),
-    ),
     (re.compile(r"\be-?mail\b"), re.compile(_FORMATS["email"])),
     (re.compile(r"\b(?:url|link|web ?site|page)\b"), re.compile(r"^(?:\w+://|www\.)\S+$")),
 )
-_CODES = (_LIKELY[1][1],)  # may be part of many things
+_LIKELY = (_APART[0], _CODED, *_APART[1:])
 _OTHER_KINDS: tuple[tuple[str, Literal["companies", "currencies"]], ...] = (
     ("ticker", "currencies"),
     ("currency", "companies"),

@@ -162,9 +162,9 @@ class LocalModel:
         write = functools.partial(self._steps, prompt, most=most, adapted=way.adapted)
         steps = search.likeliest(grammar, tool, calls, write)
         others = {call.name for call in bridge.read_calls(search.text_of(steps))} - {tool}
-        wider = self._meant(grammar, sorted(others))
-        if wider is not grammar:
-            steps = search.likeliest(wider, tool, calls, write)
+        resolved = self._meant(grammar, sorted(others))
+        if resolved is not grammar:
+            steps = search.likeliest(resolved, tool, calls, write)
         text = search.text_of(steps)
         return text, Done("eos" if bridge.read_calls(text) else "limit", "", len(prompt), len(steps))
 

@@ -80,7 +80,7 @@ def _spread(steps: list[Step], grammar: Grammar, write: Callable[[str], list[Ste
         return steps
     best, tool = steps, next(one for one in grammar.tools if one.name == calls[0]["tool"])
     fixed: list[dict[str, Any]] = [{} for _ in calls]
-    for key in properties(tool):
+    for key in properties(tool.input_schema):
         given = [call["arguments"].get(key) for call in calls]
         values = grammar.said_for(tool, key)
         if len(values) != len(calls) or any(one not in values for one in given):
@@ -102,7 +102,9 @@ def _fixed(grammar: Grammar, tool: Tool, plan: Sequence[dict[str, Any]]) -> str:
     schema = tool.input_schema
     copies = []
     for values in plan:
-        given = {key: {**sub, "const": values[key]} if key in values else sub for key, sub in properties(tool).items()}
+        given = {
+            key: {**sub, "const": values[key]} if key in values else sub for key, sub in properties(schema).items()
+        }
         required = [*schema.get("required", []), *(key for key in values if key not in schema.get("required", []))]
         copies.append(tool.model_copy(update={"input_schema": {**schema, "properties": given, "required": required}}))
     return Grammar(copies, grammar.said).sequence()
@@ -167,6 +169,6 @@ def _lessened(tools: Sequence[Tool], left_out: frozenset[tuple[str, str]]) -> li
     changed = []
     for tool in tools:
         schema = tool.input_schema
-        kept = {key: sub for key, sub in properties(tool).items() if (tool.name, key) not in left_out}
+        kept = {key: sub for key, sub in properties(schema).items() if (tool.name, key) not in left_out}
         changed.append(tool.model_copy(update={"input_schema": {**schema, "properties": kept}}))
     return changed
