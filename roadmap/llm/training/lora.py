@@ -1,6 +1,6 @@
 """LoRA on trees of tokens, in plain torch: a trunk's branches share it and do not see one another.
 
-Source: Hu et al., LoRA (2021). The attention mask over a tree is that of speculative decoding's token trees.
+Source: Hu et al., LoRA (2021). Attention over a tree is that of speculative decoding's token trees.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from . import tree_attention
 from .conversations import Tree
 
 RANK, ALPHA = 16, 32
@@ -28,7 +29,7 @@ def adapted(folder: Path, seed: int) -> Any:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation=tree_attention.NAME)
     config = LoraConfig(
         r=RANK,
         lora_alpha=ALPHA,
@@ -40,31 +41,26 @@ def adapted(folder: Path, seed: int) -> Any:
     return get_peft_model(model, config)
 
 
-def laid_out(tree: Tree) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def laid_out(tree: Tree) -> tuple[torch.Tensor, torch.Tensor, tree_attention.Layout, torch.Tensor, torch.Tensor]:
     """A tree as one sequence of T tokens.
 
-    Ids (1, T); positions (1, T), which in each branch go on from the trunk; an additive mask (1, 1, T, T); the places
-    whose next token is learnt, and the weight of each.
+    Ids (1, T); positions (1, T), which in each branch go on from the trunk; the layout; the places whose next token is
+    learnt, and the weight of each.
     """
-    ids, positions, owner = list(tree.trunk), list(range(len(tree.trunk))), [-1] * len(tree.trunk)
+    ids, positions = list(tree.trunk), list(range(len(tree.trunk)))
     places, weights = [], []
-    for number, branch in enumerate(tree.branches):
+    for branch in tree.branches:
         start = len(ids)
         ids += branch.ids
         positions += range(len(tree.trunk), len(tree.trunk) + len(branch.ids))
-        owner += [number] * len(branch.ids)
         for place, weight in enumerate(branch.weights):
             if weight > 0 and place > 0:  # a branch's first token follows the trunk; it is a mark, never learnt
                 places.append(start + place - 1)
                 weights.append(weight)
-    whose = torch.tensor(owner)
-    seen = (whose[None, :] == -1) | (whose[None, :] == whose[:, None])
-    seen &= torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
-    mask = torch.zeros(len(ids), len(ids)).masked_fill(~seen, torch.finfo(torch.bfloat16).min)
     return (
         torch.tensor([ids]),
         torch.tensor([positions]),
-        mask[None, None],
+        tree_attention.layout(len(tree.trunk), [len(branch.ids) for branch in tree.branches]),
         torch.tensor(places),
         torch.tensor(weights),
     )
@@ -72,13 +68,12 @@ def laid_out(tree: Tree) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torc
 
 def loss(model: Any, tree: Tree) -> tuple[torch.Tensor, float]:
     """The summed weighted cross-entropy of a tree in nats, and the sum of the weights."""
-    ids, positions, mask, places, weights = laid_out(tree)
+    ids, positions, layout, places, weights = laid_out(tree)
     inner = model.get_base_model()
-    hidden = inner.model(
-        input_ids=ids, position_ids=positions, attention_mask=mask.to(inner.dtype), use_cache=False
-    ).last_hidden_state
-    logits = inner.lm_head(hidden[0, places]).float()  # the vocabulary is a fifth of the work: only where it is learnt
-    each = torch.nn.functional.cross_entropy(logits, ids[0, places + 1], reduction="none")
+    with torch.autocast("cpu", torch.bfloat16, enabled=inner.dtype == torch.bfloat16):
+        hidden = inner.model(input_ids=ids, position_ids=positions, tree=layout, use_cache=False).last_hidden_state
+        logits = inner.lm_head(hidden[0, places])  # the vocabulary is a fifth of the work: only where it is learnt
+    each = torch.nn.functional.cross_entropy(logits.float(), ids[0, places + 1], reduction="none")
     return (each * weights).sum(), float(weights.sum())
 
 
@@ -98,6 +93,8 @@ def train(
     With `ranks` processes of one `torch.distributed` group each takes its share of a step's trees, and all end with the
     same weights. Every rank must draw from an equal `tree`. One thread a process: see `processes`.
     """
+    from peft.helpers import disable_input_dtype_casting
+
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
     began, tokens, smooth, order = time.monotonic(), 0, None, random.Random(steps)
@@ -114,10 +111,11 @@ def train(
         tokens += sum(one.length for one in grown)
         weight = sum(sum(w for branch in one.branches for w in branch.weights) for one in grown)
         whole = torch.zeros(1)
-        for one in grown[rank::ranks]:
-            part, _ = loss(model, one)
-            (part / weight).backward()
-            whole += float(part.detach()) / weight
+        with disable_input_dtype_casting(model):  # PEFT would turn all that goes through an adapter into float32
+            for one in grown[rank::ranks]:
+                part, _ = loss(model, one)
+                (part / weight).backward()
+                whole += float(part.detach()) / weight
         if ranks > 1:
             _add_up(trained, whole)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
