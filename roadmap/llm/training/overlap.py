@@ -7,7 +7,7 @@ equal sequences, shared runs of words, and the share of word pairs in common.
 
 from __future__ import annotations
 
-import itertools
+import functools
 import re
 import tomllib
 from collections.abc import Iterable
@@ -75,7 +75,8 @@ def compare(folder: Path) -> Found:
                 continue
             share = common_pairs(words, their)
             nearest = max(nearest, share)
-            if share >= NEAR or longest_run(words, their) > LONGEST_RUN:
+            in_a_row = _runs(words, LONGEST_RUN + 1) & _runs(their, LONGEST_RUN + 1)  # without one no run is longer
+            if share >= NEAR or (in_a_row and longest_run(words, their) > LONGEST_RUN):
                 near.append((text, other, share))
     return Found(len(mine), len(held), exact, near, banned, nearest)
 
@@ -115,8 +116,15 @@ def common_pairs(first: tuple[str, ...], second: tuple[str, ...]) -> float:
     """Jaccard index of the pairs of neighbouring words; 0 where there are too few words to compare."""
     if min(len(first), len(second)) < 4:
         return 0.0
-    pairs = [set(itertools.pairwise(words)) for words in (first, second)]
-    return len(pairs[0] & pairs[1]) / len(pairs[0] | pairs[1])
+    pairs = _runs(first, 2), _runs(second, 2)
+    shared = len(pairs[0] & pairs[1])
+    return shared / (len(pairs[0]) + len(pairs[1]) - shared)
+
+
+@functools.cache
+def _runs(words: tuple[str, ...], length: int) -> frozenset[tuple[str, ...]]:
+    """All runs of so many words."""
+    return frozenset(zip(*(words[start:] for start in range(length)), strict=False))
 
 
 def longest_run(first: tuple[str, ...], second: tuple[str, ...]) -> int:
