@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import random
@@ -14,6 +15,7 @@ import pytest
 from roadmap import artifacts
 from roadmap.llm import reporting, spans
 from roadmap.llm.grammar import Grammar
+from roadmap.llm.messages.contract import Tool
 from roadmap.llm.training import answers, development, overlap, requests
 from roadmap.llm.training.adapter import permuted
 from tests.benchmarks.tool_choice import FOLDER as HELD_OUT
@@ -38,8 +40,13 @@ def _kinds() -> list[requests.Kind]:
     return [*requests.kinds().values(), *requests.kinds(development=True).values(), *requests.unfamiliar()]
 
 
+def _pairs() -> dict[str, str]:
+    """The names and descriptions of the tools of `pairs.toml`."""
+    return {tool.name: tool.description for item in development.pairs() for tool in item.tools}
+
+
 def test_no_tool_to_train_or_choose_on_has_the_name_of_an_unseen_one() -> None:
-    held, known = {tool["name"] for tool in _unseen()}, {name for kind in _kinds() for name in kind.names}
+    held, known = {tool["name"] for tool in _unseen()}, {*_pairs(), *(name for kind in _kinds() for name in kind.names)}
     assert len(held) == 12
     shared = len(held & known)  # counted, not shown: nobody is to tune on them
     assert shared == 0
@@ -50,7 +57,8 @@ def test_no_description_of_an_unseen_tool_is_near_one_to_train_or_choose_on() ->
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(artifacts.path("all-minilm-l6-v2")), device="cpu")
-    known = model.encode([says for kind in _kinds() for says in kind.says], normalize_embeddings=True)
+    says = [*_pairs().values(), *(one for kind in _kinds() for one in kind.says)]
+    known = model.encode(says, normalize_embeddings=True)
     held = model.encode([tool["description"] for tool in _unseen()], normalize_embeddings=True)
     nearest = float((held @ known.T).max())
     assert nearest < 0.6
@@ -87,6 +95,23 @@ def test_unfamiliar_tools_share_no_subject_and_no_wording_with_training() -> Non
     assert all(bool(item.calls) == (item.part == "unfamiliar") for item in items)
 
 
+def test_pairs_of_tools_to_choose_on_are_apart_from_training_and_right_in_themselves() -> None:
+    known = [kind for development in (False, True) for kind in requests.kinds(development=development).values()]
+    items = development.pairs()
+    tools = {tool.name: tool for item in items for tool in item.tools}
+    assert len(tools) == 24
+    assert not set(tools) & {name for kind in known for name in kind.names}
+    taught = [overlap.frame(text) for text in overlap.wordings()]
+    said = {item.words for item in items if len(set(overlap.frame(item.words)) - {"_"}) > 2}  # else values alone
+    near = {words for words in said if overlap.near_any(words, taught)}
+    assert not near
+    assert [item.part for item in items].count("call") == 288
+    for item in items:
+        for call in item.calls:
+            schema = {**tools[call["tool"]].input_schema, "additionalProperties": False}
+            jsonschema.validate(call["arguments"], schema)
+
+
 def test_generated_calls_fit_their_schemas_and_the_spans() -> None:
     rng = random.Random(11)
     kinds = list(requests.kinds().values())
@@ -97,9 +122,21 @@ def test_generated_calls_fit_their_schemas_and_the_spans() -> None:
         calls = shown.calls(asked)
         for call in calls:
             jsonschema.validate(call["arguments"], {**shown.tools[0].input_schema, "additionalProperties": False})
-        grammar = Grammar(shown.tools, spans.read(asked.words))
-        text = json.dumps(calls, ensure_ascii=False)
+        said = spans.read(asked.words)
+        text = json.dumps([_without_the_unnamed(call, shown.tools[0], said) for call in calls], ensure_ascii=False)
+        grammar = Grammar(shown.tools, said)
         assert accepts(grammar.calls(shown.tools[0].name, most=4), text), (asked.words, text)
+
+
+def _without_the_unnamed(call: dict[str, Any], tool: Tool, said: spans.Said) -> dict[str, Any]:
+    """A call without the members of optional enums that the request means and does not name: the grammar has none."""
+    schema = tool.input_schema
+    kept = {
+        key: value
+        for key, value in call["arguments"].items()
+        if key in schema["required"] or "enum" not in schema["properties"][key] or said.mentions(value)
+    }
+    return {**call, "arguments": kept}
 
 
 def test_equal_seeds_draw_equal_data() -> None:
@@ -129,9 +166,9 @@ def test_rows_are_permuted_as_rotary_embeddings_need_them() -> None:
 @pytest.mark.slow
 def test_branches_of_a_tree_do_not_see_one_another() -> None:
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, LlamaConfig
 
-    from roadmap.llm.training import lora
+    from roadmap.llm.training import lora, tree_attention
     from roadmap.llm.training.conversations import Branch, Tree
 
     torch.manual_seed(0)
@@ -144,7 +181,9 @@ def test_branches_of_a_tree_do_not_see_one_another() -> None:
         num_key_value_heads=2,
         tie_word_embeddings=True,
     )
-    model = LlamaForCausalLM(config).eval()
+    ordinary = AutoModelForCausalLM.from_config(config).eval()
+    model = AutoModelForCausalLM.from_config(copy.copy(config), attn_implementation=tree_attention.NAME).eval()
+    model.load_state_dict(ordinary.state_dict())
 
     class Wrapped:
         """As PEFT wraps a model."""
@@ -160,7 +199,7 @@ def test_branches_of_a_tree_do_not_see_one_another() -> None:
     torch.testing.assert_close(both, alone)
     plain = 0.0
     for ids in (one, two):
-        logits = model(torch.tensor([trunk + ids])).logits[0].detach().log_softmax(-1)
+        logits = ordinary(torch.tensor([trunk + ids])).logits[0].detach().log_softmax(-1)
         plain -= sum(
             float(logits[place, token]) for place, token in itertools.islice(enumerate(trunk[1:] + ids), 4, None)
         )

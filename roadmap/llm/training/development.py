@@ -131,6 +131,22 @@ def unfamiliar(seed: int, lists: int = 2) -> list[Item]:
     return made
 
 
+def pairs() -> list[Item]:
+    """The requests of `pairs.toml`, each under its pair of tools: those for calls, and those for none."""
+    made: list[Item] = []
+    for pair in tomllib.loads((requests.FOLDER / "pairs.toml").read_text(encoding="utf-8"))["pair"]:
+        shown = [
+            Tool(
+                name=tool["name"],
+                description=tool["description"],
+                input_schema={"type": "object", "properties": tool["properties"], "required": tool["required"]},
+            )
+            for tool in pair["tool"]
+        ]
+        made += [Item("call" if one["calls"] else "none", one["words"], shown, one["calls"]) for one in pair["request"]]
+    return made
+
+
 def meant() -> list[Item]:
     """The requests of `meant.toml` that ask for a member of an enum, each under its tool with that one argument.
 

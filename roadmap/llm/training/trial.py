@@ -17,7 +17,8 @@ from roadmap.llm.messages import Text, ToolUse, parse
 from . import development
 
 SETS = (
-    "drawn from templates; development.toml; unfamiliar.toml: tools on subjects that training does not have; or "
+    "drawn from templates; development.toml; unfamiliar.toml: tools on subjects that training does not have; "
+    "pairs.toml: such tools two by two, and harder; or "
     "meant.toml: which member of an enum is meant, a call being demanded, by the bridge and by the adapter alone"
 )
 
@@ -29,13 +30,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=40, help="requests of each part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--margin", type=float, nargs="+", default=[0.0], help="nats by which a tool must beat none")
-    parser.add_argument("--set", choices=["drawn", "written", "unfamiliar", "meant"], default="drawn", help=SETS)
+    parser.add_argument(
+        "--set", choices=["drawn", "written", "unfamiliar", "pairs", "meant"], default="drawn", help=SETS
+    )
     parser.add_argument("--misses", action="store_true", help="also print what went wrong")
     given = parser.parse_args(argv)
     asked = {
         "drawn": lambda: development.items(given.count, given.seed),
         "written": lambda: development.written(given.seed),
         "unfamiliar": lambda: development.unfamiliar(given.seed),
+        "pairs": development.pairs,
         "meant": development.meant,
     }[given.set]()
     for path in given.adapters:
