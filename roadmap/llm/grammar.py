@@ -11,12 +11,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from . import spans, units
+from . import naming, units
 from .bridge import properties
 from .messages.contract import Tool
-from .spans import Said
+from .messages.parts import ToolUse
+from .runs import Limits, Runs, either, literal
+from .spans import Said, Word
 
 MOST_VALUES = 400  # alternatives of one argument; more would slow every token
 _MOST_WAYS = 400  # to give the numbers and codes that were said to the arguments of one call
@@ -31,19 +33,25 @@ _ANY_RULE = (
 class Beside:
     """What an argument stands beside, of which it is not made: it is called `key`.
 
-    `figures`: whether another argument takes figures: then words are not figures alone. `members`: words that it is
+    `figures`: whether another argument takes figures: then words are not figures alone. `dates`: whether another takes
+    a date or a time: then no word is of one. `units`: those in which others are measured. `members`: words that it is
     not alone, in lower case: members of the others' enums that the request names, and of what may be left out pronouns
-    and the like. `name`: whether it begins with a capital letter.
+    and the like. `name`: whether it begins with a capital letter. `address`: whether with the number of a house.
+    `not_after`: words that it does not follow.
     """
 
     key: str = ""
     figures: bool = False
+    dates: bool = False
+    units: frozenset[str] = frozenset()
     members: frozenset[str] = frozenset()
     name: bool = False
+    address: bool = False
+    not_after: frozenset[str] = frozenset()
 
     def labels(self, word: str, following: str) -> bool:
         """Whether a word is the argument's own name before a name or a code: "reference CW290" is CW290."""
-        own = _apart(self.key).lower().split()
+        own = naming.apart(self.key).lower().split()
         named = following[:1].isupper() or (
             following[:1].isalnum() and bool(re.search(r"\d", following)) and not following.isdigit()
         )
@@ -56,14 +64,17 @@ class Grammar:
     def __init__(self, tools: Sequence[Tool], said: Said):
         self.said = said
         self._rules: dict[str, str] = {}
+        self._written: dict[Limits, Runs] = {}
         self._repeated = {_json(number) for number in said.repeated}
         self._ids: dict[str, int] = {}  # of shared values, for the names of rules
         self._insists = True  # whether what was said outright must be there
         self._owned = True  # whether numbers beside an argument's name are its own
         self._reckons = False  # whether the tool at hand takes arithmetic
+        quoting = sum(any(naming.quoted(*one) for one in properties(tool.input_schema).items()) for tool in tools)
+        self._quoting = quoting == 1  # whether what is in quotation marks can be of one tool only
         self.tools: list[Tool] = []  # those that can be filled
         for number, tool in enumerate(tools):
-            self._reckons = _reckons(tool)
+            self._reckons = naming.reckons(tool)
             arguments = self._arguments(f"t{number}", tool.input_schema)
             if arguments is not None:
                 self._rules[f"call{len(self.tools)}"] = (
@@ -74,7 +85,7 @@ class Grammar:
     def dispensable(self, tool: str, key: str) -> bool:
         """Whether an argument may be left out and may be any words."""
         schema = next(one.input_schema for one in self.tools if one.name == tool)
-        return key not in schema.get("required", []) and _free(properties(schema)[key])
+        return key not in schema.get("required", []) and naming.free(properties(schema)[key])
 
     def choice(self, *, none: bool) -> tuple[str, dict[str, str | None]]:
         """A grammar of what comes first, a tool or no call; and each option's text with its tool (None: no call)."""
@@ -103,7 +114,8 @@ class Grammar:
         if isinstance(schema.get("enum"), list):
             return [one for one in schema["enum"] if self.said.mentions(one)]
         required = key in tool.input_schema.get("required", [])
-        return [json.loads(one) for one in self._listed(key, schema, required=required) if one not in self._repeated]
+        listed = self._listed(schema, required=required, beside=Beside(key))
+        return [json.loads(one) for one in listed if one not in self._repeated]
 
     def _whole(self, calls: str) -> str:
         """The grammar of a list of calls."""
@@ -131,25 +143,36 @@ class Grammar:
         """The rule of an object, its properties in the schema's order; None where a required one has no value."""
         arguments = properties(schema)
         required = set(schema.get("required", []))
-        figured = {key for key, sub in arguments.items() if _figured(sub)}
+        figured = {key for key, sub in arguments.items() if naming.figured(sub)}
+        dated = {key for key, sub in arguments.items() if naming.timely(sub)}
+        measured = {key: units.wanted(naming.called(key, sub)) for key, sub in arguments.items() if naming.numeric(sub)}
         members = {key: self._members(sub) for key, sub in arguments.items()}
+        beside = {
+            key: Beside(
+                key,
+                figures=bool(figured - {key}),
+                dates=bool(dated - {key}),
+                units=frozenset[str]().union(*(said for other, said in measured.items() if other != key)),
+                name=self.said.cased
+                and (naming.names_somebody(key, sub) or (key not in required and naming.names_a_role(key, sub))),
+                not_after=naming.not_after(key),
+                address=naming.an_address(key, sub),
+                members=frozenset(() if key in required else _EMPTY).union(
+                    *(said for other, said in members.items() if other != key),
+                    self._unlike(key, sub),
+                ),
+            )
+            for key, sub in arguments.items()
+        }
         values: list[tuple[str, str, bool]] = []
         for place, (key, sub) in enumerate(arguments.items()):
-            if self.said.timely and key not in required and _numeric(sub):
+            if self.said.timely and key not in required and naming.numeric(sub):
                 continue  # what may be left out is not made of a time of day
             body = self._value(
                 f"{name}p{place}",
                 sub if isinstance(sub, dict) else {},
                 required=key in required,
-                beside=Beside(
-                    key,
-                    figures=bool(figured - {key}),
-                    name=key not in required and self.said.cased and _names(key, sub),
-                    members=frozenset(() if key in required else _EMPTY).union(
-                        *(said for other, said in members.items() if other != key),
-                        self._unlike(key, sub),
-                    ),
-                ),
+                beside=beside[key],
             )
             if body is None:
                 if key in required:
@@ -160,7 +183,7 @@ class Grammar:
             values.append((key, rule, key in required or (self._insists and self._said_outright(key, sub))))
         if required - {key for key, _, _ in values}:
             return None
-        shared = self._shared({key: arguments[key] for key, _, _ in values}, required)
+        shared = self._shared({key: arguments[key] for key, _, _ in values}, required, beside)
         chain = self._chain(name, values, 0, True, shared, ())
         return None if chain is None else f"{_quoted('{')} {chain} {_quoted('}')}"
 
@@ -170,16 +193,18 @@ class Grammar:
         every = listed if isinstance(listed, list) else []
         return frozenset(one.lower() for one in every if isinstance(one, str) and self.said.mentions(one))
 
-    def _shared(self, properties: dict[str, Any], required: set[str]) -> dict[str, list[str]]:
+    def _shared(
+        self, properties: dict[str, Any], required: set[str], beside: dict[str, Beside]
+    ) -> dict[str, list[str]]:
         """The values of those arguments that take numbers or forms from the same ones: each may have another.
 
         None of them where there are too many ways to give them out. (An argument that must be there and may be null
         shares with none.)
         """
         listed = {
-            key: self._listed(key, schema, required=key in required)
+            key: self._listed(schema, required=key in required, beside=beside[key])
             for key, schema in properties.items()
-            if isinstance(schema, dict) and not (key in required and _nullable(schema))
+            if isinstance(schema, dict) and not (key in required and naming.nullable(schema))
         }
         listed = {
             key: values
@@ -188,35 +213,40 @@ class Grammar:
         }
         return listed if math.prod(map(len, listed.values())) <= _MOST_WAYS else {}
 
-    def _listed(self, key: str, schema: dict[str, Any], *, required: bool) -> list[str]:
+    def _listed(self, schema: dict[str, Any], *, required: bool, beside: Beside) -> list[str]:
         """The few things that were said and that an argument may be, as JSON; none where it may be any words."""
         if {"const", "enum"} & schema.keys():
             return []
-        if _numeric(schema):
+        if naming.numeric(schema):
             says = {"description": schema.get("description", "")}
             return [
                 _json(value)
-                for part in _parts(schema)
-                for value in self._numbers(key, {**says, **part}, required=required)
+                for part in naming.parts(schema)
+                for value in self._numbers({**says, **part}, required=required, beside=beside)
             ]
         return self._forms_for(schema) if schema.get("type") == "string" else []
 
-    def _numbers(self, key: str, schema: dict[str, Any], *, required: bool) -> list[float | int]:
+    def _numbers(self, schema: dict[str, Any], *, required: bool, beside: Beside) -> list[float | int]:
         """The numbers that an argument may be: those beside its own name, if there are any.
 
-        What may be left out is not made of "both" or "the pair of them".
+        A number with a unit is for the argument that is measured in it. What may be left out is not made of "both" or
+        "the pair of them", nor of the 6 of "Pier 6"; and where it is measured in a unit, only of what was said in one.
         """
-        wanted = units.wanted(_called(key, schema))
-        elsewhere = self.said.elsewhere(wanted) if wanted else []
-        measured = [value for value in self.said.measured(wanted) if _fits(value, schema)]
+        wanted = units.wanted(naming.called(beside.key, schema))
+        measured = [value for value in self.said.measured(wanted) if naming.fits(value, schema)]
         if measured and self._owned:
             return measured
-        fitting = [
-            value for value in self.said.numbers if _fits(value, schema) and (required or value not in self.said.vague)
-        ]
-        fitting = [value for value in fitting if value not in elsewhere] or (fitting if required else [])
-        own = self.said.counted(key) if self._owned else []
-        return [value for value in fitting if value in own] or fitting
+        fitting = [value for value in self.said.numbers if naming.fits(value, schema)]
+        own = [value for value in fitting if self._owned and value in self.said.counted(beside.key)]
+        if own:
+            return own
+        elsewhere = {*(self.said.elsewhere(wanted) if wanted else ()), *self.said.only_in(beside.units - wanted)}
+        left = [value for value in fitting if value not in elsewhere]
+        if required:
+            return left or fitting
+        if wanted - units.MONEY:
+            return []
+        return [value for value in left if value not in self.said.vague and value not in self.said.of_names]
 
     def _said_outright(self, key: str, schema: Any) -> bool:
         """Whether the request names a member of an enum, a date, a time or a code of the wanted form, or so many of it.
@@ -227,13 +257,13 @@ class Grammar:
             return False
         if isinstance(schema.get("enum"), list):
             return any(self.said.mentions(one) for one in schema["enum"])
-        if _numeric(schema):
-            own = [*self.said.counted(key), *self.said.measured(units.wanted(_called(key, schema)))]
-            return any(_fits(value, part) for part in _parts(schema) for value in own)
-        parts = _parts(schema)
+        if naming.numeric(schema):
+            own = [*self.said.counted(key), *self.said.measured(units.wanted(naming.called(key, schema)))]
+            return any(naming.fits(value, part) for part in naming.parts(schema) for value in own)
+        parts = naming.parts(schema)
         if not any(part.get("type") == "string" for part in parts):
             return False
-        patterns = [*map(_wanted, parts), _described(schema)]
+        patterns = [*map(naming.wanted, parts), naming.described(schema)]
         return any(pattern.search(form) for pattern in patterns if pattern for form in self.said.forms)
 
     def _chain(
@@ -296,11 +326,12 @@ class Grammar:
             either = {"anyOf": [{**schema, "type": one} for one in kind]}
             return self._value(name, either, required=required, beside=beside)
         if kind == "boolean":
-            return '"true" | "false"'
+            said = self.said.says(naming.stems(beside.key, schema))
+            return _alternatives(map(_json, said or ((True, False) if required else ())))
         if kind == "null":
             return '"null"' if required else None
         if kind in ("integer", "number"):
-            return _alternatives(map(_json, self._numbers(beside.key, schema, required=required)))
+            return _alternatives(map(_json, self._numbers(schema, required=required, beside=beside)))
         if kind == "array":
             items = schema.get("items")
             body = self._value(f"{name}i", items if isinstance(items, dict) else {}, required=True)
@@ -317,22 +348,25 @@ class Grammar:
         return _ANYTHING
 
     def _string(self, schema: dict[str, Any], *, required: bool, beside: Beside) -> str | None:
-        wanted = _wanted(schema)
-        if wanted or _described(schema):
+        wanted = naming.wanted(schema)
+        if wanted or naming.described(schema):
             fitting = _alternatives(self._forms_for(schema))
-            # A description is no rule: a required argument whose form was not said takes any words.
-            if fitting or wanted or not required:
+            # A description is no rule: a required argument whose form was not said takes any words, if some are for it.
+            form = naming.described(schema)
+            if fitting or wanted or not required or (form and naming.timely(schema) and not self.said.timed(form)):
                 return fitting
         if not self.said.words:
             return None
+        if self._quoting and self.said.quoted and naming.quoted(beside.key, schema):
+            return _alternatives(map(_json, self.said.quoted))
         likely = self._likely(beside.key, schema)
         if likely:
             return _alternatives(map(_json, likely))
-        if _NUMBERED.search(_called(beside.key, schema)) and not any(
+        if naming.NUMBERED.search(naming.called(beside.key, schema)) and not any(
             re.search(r"\d", word.text) for word in self.said.words
         ):
             return None
-        span = self._span(beside)
+        span = self._span(schema, required=required, beside=beside)
         ways = [] if span is None else [span]
         ways += [_quoted(_json(quote)) for quote in self.said.quotes]
         if self._reckons and len(self.said.numbers) > 1:
@@ -341,11 +375,11 @@ class Grammar:
 
     def _likely(self, key: str, schema: dict[str, Any]) -> list[str]:
         """The words that look like what an argument is called or described as: a file, a reference, an address."""
-        called = _called(key, schema)
+        called = naming.called(key, schema)
         return list(
             dict.fromkeys(
                 word.text
-                for named, form in _LIKELY
+                for named, form in naming.LIKELY
                 if named.search(called)
                 for word in self.said.words
                 if form.search(word.text)
@@ -354,59 +388,58 @@ class Grammar:
 
     def _unlike(self, key: str, schema: Any) -> set[str]:
         """Files, addresses and links in what was said, in lower case, for an argument that is called something else."""
-        called = _called(key, schema)
-        if any(named.search(called) for named, _ in _APART):  # it is one of them
+        called = naming.called(key, schema)
+        if any(named.search(called) for named, _ in naming.APART):  # it is one of them
             return set()
-        return {word.text.lower() for word in self.said.words for _, form in _APART if form.search(word.text)}
+        return {word.text.lower() for word in self.said.words for _, form in naming.APART if form.search(word.text)}
 
     def _forms_for(self, schema: dict[str, Any]) -> list[str]:
         """What was said that has the form which a string's schema or description asks for, as JSON."""
-        form = _wanted(schema) or _described(schema)
+        form = naming.wanted(schema) or naming.described(schema)
         if form is None:
             return []
         ways = [*self.said.forms, *self.said.hours, *self.said.spans(), *self.said.quotes]
-        other = _other_codes(schema)
+        other = naming.other_codes(schema)
         return list(dict.fromkeys(_json(way) for way in ways if form.search(way) and way not in other))
 
-    def _span(self, beside: Beside) -> str | None:
+    def _span(self, schema: dict[str, Any], *, required: bool, beside: Beside) -> str | None:
         """A run of the request's words, of any length, that may stand beside the other arguments."""
         words = self.said.words
-        if "span" not in self._rules:
-            for place in reversed(range(len(words))):
-                literal, more = _quoted(_inside(words[place].text)), self._next(place, "s")
-                self._rules[f"s{place}"] = literal + (f" ({more})?" if more else "")
-                if not words[place].figure:
-                    self._rules[f"w{place}"] = f"s{place}"
-                elif f"w{place + 1}" in self._rules:  # a word is still to come
-                    self._rules[f"w{place}"] = f"{literal} {self._next(place, 'w')}"
-            for rule, kind in (("span", "s"), ("words", "w")):
-                starts = [f"{kind}{place}" for place in range(len(words)) if f"{kind}{place}" in self._rules]
-                if starts:
-                    self._rules[rule] = f'"\\"" ({" | ".join(starts)}) "\\""'
-        rule, kind = ("words", "w") if beside.figures and "words" in self._rules else ("span", "s")
+        whole = naming.whole_names(beside.key, schema)
+        runs = self._runs(Limits(not beside.dates, whole, beside.members - _EMPTY))
+        worded = beside.figures and runs.worded in runs.rules
+        rule = runs.worded if worded else runs.any
+        if rule not in runs.rules:
+            return None
+        houses = _houses(words) if beside.address else frozenset()
         starts, every = [], True
         for place, word in enumerate(words):
-            start, more = f"{kind}{place}", self._next(place, "s")
-            if start not in self._rules:
+            start, more = runs.start(place, worded=worded and not houses), runs.after(place)
+            if start is None:
                 continue
-            if (beside.name and not word.name) or (more and beside.labels(word.text, words[place + 1].text)):
+            if (
+                (houses and place not in houses)
+                or (place and words[place - 1].text.lower() in beside.not_after)
+                or (beside.name and not word.name)
+                or (more and beside.labels(word.text, words[place + 1].text))
+            ):
                 every = False
             elif word.text.lower() in beside.members:
                 every = False
-                starts += [f"{_quoted(_inside(word.text))} {more}"] if more and word.gap.isspace() else []
+                starts += [f"{literal(word.text)} {more}"] if more and word.gap.isspace() else []
             else:
                 starts.append(start)
-        if beside.name and not starts:
+        if beside.name and not starts and not required:
             return None
-        return rule if every or not starts else f'"\\"" ({" | ".join(starts)}) "\\""'
+        return rule if every or not starts else either(starts)
 
-    def _next(self, place: int, kind: str) -> str:
-        """What follows a word within a run; nothing after the last."""
-        words = self.said.words
-        if place + 1 == len(words):
-            return ""
-        gap = words[place].gap
-        return (f"{_quoted(_inside(gap))} " if gap else "") + f"{kind}{place + 1}"
+    def _runs(self, limits: Limits) -> Runs:
+        """The runs of the request's words under some limits, their rules being written once."""
+        if limits not in self._written:
+            self._written[limits] = Runs(f"r{len(self._written)}", self.said.words, limits)
+        runs = self._written[limits]
+        self._rules |= runs.rules
+        return runs
 
     def _sum(self) -> str:
         """The rule of an arithmetic expression over the request's numbers: words for signs become signs."""
@@ -419,6 +452,17 @@ class Grammar:
         return "sum"
 
 
+def _houses(words: Sequence[Word]) -> frozenset[int]:
+    """Where addresses begin: at "12" of "12 Oak Street", or at "Flat" of "Flat 9, 12 Oak Street"."""
+    found = set()
+    for place, word in enumerate(words[:-1]):
+        if word.text[:1].isdigit() and words[place + 1].name and word.gap == " ":
+            found.add(place)
+            if place and words[place - 1].text.lower() in _HOUSES and words[place - 1].gap == " ":
+                found.add(place - 1)
+    return frozenset(found)
+
+
 def without_doubles(arguments: dict[str, Any], schema: dict[str, Any], text: str) -> dict[str, Any]:
     """A call's arguments without the optional ones whose words the request says for another: a name's half as a town.
 
@@ -429,11 +473,28 @@ def without_doubles(arguments: dict[str, Any], schema: dict[str, Any], text: str
     places = {key: _places(value, text) for key, value in arguments.items() if isinstance(value, (str, int, float))}
     kept = dict(arguments)
     for key in reversed(list(places)):  # of two optional ones the first stays
-        if key in required or not _free(described.get(key)):
+        if key in required or not naming.free(described.get(key)):
             continue
         others = [place for other in places if other != key and other in kept for place in places[other]]
         if places[key] and all(any(a < d and c < b for c, d in others) for a, b in places[key]):
             del kept[key]
+    return kept
+
+
+def without_repeats(calls: Sequence[ToolUse], text: str) -> list[ToolUse]:
+    """The calls without those that say nothing new: each value is one of an earlier call of the tool.
+
+    Unless it is there and back.
+    """
+    if _THERE_AND_BACK.search(text):
+        return list(calls)
+    said: dict[str, set[str]] = {}
+    kept = []
+    for call in calls:
+        values = set(map(repr, call.input.values()))
+        if call.name not in said or not values <= said[call.name]:
+            kept.append(call)
+        said.setdefault(call.name, set()).update(values)
     return kept
 
 
@@ -442,144 +503,22 @@ def _places(value: str | float | int, text: str) -> list[tuple[int, int]]:
     return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(str(value))}(?!\w)", text, re.IGNORECASE)]
 
 
-def _figured(schema: Any) -> bool:
-    """Whether a value is a number, a date or a time."""
-    if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
-        return False
-    forms = [form for part in _parts(schema) if (form := _wanted(part) or _described(part))]
-    return _numeric(schema) or any(form.search(one) for form in forms for one in ("2013-02-03", "07:30"))
-
-
-def _reckons(tool: Tool) -> bool:
-    """Whether a tool takes arithmetic, by what it says of itself: elsewhere numbers with signs are no text."""
-    says = [tool.name, tool.description]
-    for key, schema in properties(tool.input_schema).items():
-        says += [key, str(schema.get("description", "")) if isinstance(schema, dict) else ""]
-    return bool(_ARITHMETIC.search(_apart(" ".join(says)).lower()))
-
-
-def _apart(name: str) -> str:
-    """A name's words with blanks between them: `hourlyRate` and `hourly_rate` are two."""
-    return re.sub(r"([a-z])(?=[A-Z])|_", r"\1 ", name)
-
-
-def _names(key: str, schema: Any) -> bool:
-    """Whether an argument is a person's or a town's name, by what it is called or described as."""
-    return bool(_PROPER.search(_called(key, schema)))
-
-
-def _called(key: str, schema: Any) -> str:
-    """What an argument is called and described as, in lower case."""
-    says = schema.get("description", "") if isinstance(schema, dict) else ""
-    return f"{_apart(key)} {says}".lower()
-
-
-def _free(schema: Any) -> bool:
-    """Whether a value may be any words of the request."""
-    if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
-        return False
-    return any(part.get("type") == "string" and not (_wanted(part) or _described(part)) for part in _parts(schema))
-
-
-_ARITHMETIC = re.compile(
-    r"expression|formula|calcul|arithmetic|equation|quotient|evaluat|\b(?:maths?|sums?|calc|compute)\b"
-)
-_PROPER = re.compile(r"\b(?:surname|family name|full name|person|town|city|country|who)\b")
 # What may be left out is not one of these words alone.
 _EMPTY = frozenset(
     "i me my mine we us our you your he him his she her it its they them their this that one please pls thanks thank "
     "cheers ok the a an and or of for to in on at with".split()
 )
+_HOUSES = frozenset("flat apartment apt unit suite room house number no block".split())
+_THERE_AND_BACK = re.compile(r"\b(?:back|return|both ways|vice versa|swap|reverse|other way)\b", re.IGNORECASE)
 _ARGUMENTS = '"arguments": '
-_FORMATS = {
-    "date": r"^\d{4}-\d{2}-\d{2}$",
-    "time": r"^\d{2}:\d{2}",
-    "email": r"^[^@\s]+@[^@\s]+\.\w+$",
-    "uri": r"^\w+://\S+$",
-}
-# What a description says of a string's form where the schema does not; "I" and "A" are words before they are tickers.
-_DESCRIBED = (
-    (re.compile(r"\bYYYY-MM-DD\b"), re.compile(_FORMATS["date"])),
-    (re.compile(r"\bHH:MM\b"), re.compile(_FORMATS["time"])),
-    (re.compile(r"\bticker\b", re.IGNORECASE), re.compile(r"^(?![IA]$)[A-Z][A-Z.]{0,5}$")),
-)
-# What has figures in it, whatever else it looks like.
-_NUMBERED = re.compile(
-    r"\b(?:reference|serial|registration|plate|barcode|tracking)\b|\b(?:application|case|order|account|invoice|ticket|"
-    r"parcel|customer|member(?:ship)?|policy|booking|sample|part)(?:'s)? (?:number|code|id)\b"
-)
-# How a string looks by what it is called, where a word of the request looks so.
-_CODED = (
-    re.compile(r"\b(?:reference|number|code|id|identifier|serial|registration|ticket|plate)\b"),
-    re.compile(rf"^(?=\D*(?:\d\D*){{3}})(?=.*[A-Za-z])\w[\w/-]{{3,}}$|^(?:{spans.CODE})$"),
-)
-_APART = (  # and no other string looks so
-    (
-        re.compile(r"\b(?:file|path|document|script|image|photo)s?\b"),
-        re.compile(r"^(?=.*[^\W\d].*\.)[\w~./\\-]+\.(?=\w*[^\W\d])\w{1,6}$"),
-    ),
-    (re.compile(r"\be-?mail\b"), re.compile(_FORMATS["email"])),
-    (re.compile(r"\b(?:url|link|web ?site|page)\b"), re.compile(r"^(?:\w+://|www\.)\S+$")),
-)
-_LIKELY = (_APART[0], _CODED, *_APART[1:])
-_OTHER_KINDS: tuple[tuple[str, Literal["companies", "currencies"]], ...] = (
-    ("ticker", "currencies"),
-    ("currency", "companies"),
-)
-
-
-def _described(schema: dict[str, Any]) -> re.Pattern[str] | None:
-    """The form that a string should have by its description, if that names one."""
-    says = schema.get("description")
-    return next((form for named, form in _DESCRIBED if isinstance(says, str) and named.search(says)), None)
-
-
-def _other_codes(schema: dict[str, Any]) -> frozenset[str]:
-    """Codes of the right form and the wrong kind: a ticker symbol is not a currency, and the other way about."""
-    says = str(schema.get("description")).lower()
-    kinds = [kind for word, kind in _OTHER_KINDS if word in says]
-    return spans.codes(kinds[0]) if len(kinds) == 1 else frozenset()
-
-
-def _wanted(schema: dict[str, Any]) -> re.Pattern[str] | None:
-    """The form that a string must have, if its schema names one; a pattern that cannot be read takes anything."""
-    pattern = schema.get("pattern") or _FORMATS.get(schema.get("format", ""))
-    if pattern is None:
-        return None
-    try:
-        return re.compile(pattern)
-    except re.error:
-        return re.compile("")
 
 
 def _opening(name: str) -> str:
     return f'{{"tool": "{name}"'
 
 
-def _parts(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a value may be, one schema for each, null apart."""
-    either = schema.get("anyOf")
-    parts = either if isinstance(either, list) else [schema]
-    return [part for part in parts if isinstance(part, dict) and part.get("type") != "null"]
-
-
-def _nullable(schema: dict[str, Any]) -> bool:
-    either = schema.get("anyOf")
-    return isinstance(either, list) and {"type": "null"} in either
-
-
-def _numeric(schema: Any) -> bool:
-    """Whether a value is a number, or null."""
-    parts = _parts(schema) if isinstance(schema, dict) else []
-    return bool(parts) and all(part.get("type") in ("integer", "number") for part in parts)
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _inside(text: str) -> str:
-    return _json(text)[1:-1]
 
 
 def _quoted(text: str) -> str:
@@ -593,13 +532,3 @@ def _quoted(text: str) -> str:
 def _alternatives(texts: Any) -> str | None:
     found = list(dict.fromkeys(texts))[:MOST_VALUES]
     return " | ".join(map(_quoted, found)) or None
-
-
-def _fits(value: float | int, schema: dict[str, Any]) -> bool:
-    if schema.get("type") == "integer" and not float(value).is_integer():
-        return False
-    if not math.isfinite(value):
-        return False
-    if value < schema.get("minimum", -math.inf) or value > schema.get("maximum", math.inf):
-        return False
-    return schema.get("exclusiveMinimum", -math.inf) < value < schema.get("exclusiveMaximum", math.inf)

@@ -18,7 +18,7 @@ from roadmap import artifacts
 
 from . import adapter_file, bridge, channel, choosing, reporting, search, spans
 from .engine import Done, Engine, EngineError, Sampling, Step
-from .grammar import Grammar, without_doubles
+from .grammar import Grammar, without_doubles, without_repeats
 from .messages.contract import Request, TextBlock, ToolResultBlock
 from .messages.errors import ApiError, invalid
 from .messages.parts import Begun, End, Part, StopReason, Text, ToolUse
@@ -285,9 +285,10 @@ def _has_results(request: Request) -> bool:
 
 
 def _without_doubles(calls: Sequence[ToolUse], request: Request) -> list[ToolUse]:
-    """The calls, each without what it says twice."""
+    """The calls, each without what it says twice, and none that has another's values in other places."""
     schemas, words = {tool.name: tool.input_schema for tool in request.tools}, _words_of(request, last=False)
-    return [ToolUse(call.name, without_doubles(call.input, schemas[call.name], words)) for call in calls]
+    kept = [ToolUse(call.name, without_doubles(call.input, schemas[call.name], words)) for call in calls]
+    return without_repeats(kept, words)
 
 
 def _words_of(request: Request, *, last: bool) -> str:

@@ -8,6 +8,18 @@ from __future__ import annotations
 import itertools
 import re
 
+# Units of several words, as one: their spellings in lower case are turned into the word that stands in the lines below.
+_COMPOUND = tuple(
+    (re.compile(spelled), f" {word} ")
+    for spelled, word in (
+        (r"\b(?:square met(?:re|er)s?|sq\.? ?m)\b|(?<![a-z])m²|(?<![a-z])m2\b", "sqm"),
+        (r"\bsquare (?:feet|foot)\b|\bsq\.? ?ft\b|\bft²", "sqft"),
+        (r"\b(?:cubic met(?:re|er)s?|cu\.? ?m)\b|(?<![a-z])m³|(?<![a-z])m3\b", "cbm"),
+        (r"\bmet(?:re|er)s? (?:per|a) second\b|(?<![a-z])m ?/ ?s\b", "mps"),
+        (r"\bkilomet(?:re|er)s? (?:per|an) hour\b|\bkm ?/ ?h\b|\bkph\b", "kmh"),
+        (r"\bmiles (?:per|an) hour\b", "mph"),
+    )
+)
 # Each unit's spellings, in lower case; those of a line measure the same, and the figure is how many of its first.
 _LINES: tuple[dict[str, float], ...] = (
     {
@@ -34,6 +46,14 @@ _LINES: tuple[dict[str, float], ...] = (
         "litres liters litre liter l": 1000,
     },
     {"pints pint": 1, "gallons gallon": 8},
+    {"sqm": 1, "hectares hectare ha": 10_000},
+    {"sqft": 1},
+    {"cbm": 1},
+    {"mps": 1},
+    {"kmh": 1},
+    {"mph": 1},
+    {"hertz hz": 1, "kilohertz khz": 1000},
+    {"kelvins kelvin k": 1},
     {"celsius centigrade": 1},
     {"fahrenheit": 1},
     {"percent %": 1},
@@ -45,9 +65,21 @@ _LINES: tuple[dict[str, float], ...] = (
 # Of each unit, by its first spelling: its line, and how many of the line's first it is.
 _SIZES = {way.split()[0]: (line, size) for line, units in enumerate(_LINES) for way, size in units.items()}
 _UNITS = {spelled: way.split()[0] for units in _LINES for way in units for spelled in way.split()}
-_SHORT = frozenset("kg km cm mm cl ml oz kw eur usd feet celsius centigrade fahrenheit percent".split())
+_SHORT = frozenset(
+    "kg km cm mm cl ml oz kw eur usd feet celsius centigrade fahrenheit percent sqm sqft cbm mps kmh mph hertz hz khz "
+    "kelvin".split()
+)
+MONEY = frozenset({"euros", "dollars"})
 DEGREES = frozenset({"celsius", "fahrenheit"})
 SIGNS = "€$"  # stand before the number
+
+
+def plain(text: str) -> str:
+    """A text in lower case with units of several words, and signs like m², as one word each."""
+    low = text.lower()
+    for spelled, word in _COMPOUND:
+        low = spelled.sub(word, low)
+    return low
 
 
 def unit(word: str, following: str) -> frozenset[str]:
@@ -59,7 +91,7 @@ def unit(word: str, following: str) -> frozenset[str]:
 
 def wanted(says: str) -> frozenset[str]:
     """The units that an argument takes by its name or description: in the plural, as "in minutes", or short."""
-    words = re.findall(r"[a-z]+", says.lower())
+    words = re.findall(r"[a-z]+", plain(says))
     return frozenset(
         _UNITS[word] for word in words if word in _SHORT or (word in _UNITS and len(word) > 3 and word.endswith("s"))
     )

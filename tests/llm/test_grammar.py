@@ -10,8 +10,9 @@ import pytest
 from llguidance.gbnf_to_lark import any_to_lark
 
 from roadmap.llm import spans
-from roadmap.llm.grammar import Grammar, without_doubles
+from roadmap.llm.grammar import Grammar, without_doubles, without_repeats
 from roadmap.llm.messages.contract import Tool
+from roadmap.llm.messages.parts import ToolUse
 
 
 def tool(name: str, required: list[str] | None = None, /, **properties: Any) -> Tool:
@@ -254,7 +255,7 @@ def test_an_optional_number_is_not_made_of_a_date() -> None:
     [
         ("EuroMillions 2026-03-06", "EuroMillions", True),
         ("EuroMillions 2026-03-06", "2026-03-06", False),  # the tool has a place for dates
-        ("EuroMillions 2026-03-06", "EuroMillions 2026-03-06", True),
+        ("EuroMillions 2026-03-06", "EuroMillions 2026-03-06", False),
         ("draw of 6 49 on 2026-03-06", "6 49", False),
         ("6 aus 49 on 2026-03-06", "6 aus 49", True),
         ("Apollo 13 on 2026-03-06", "Apollo 13", True),
@@ -386,3 +387,90 @@ def test_arguments_that_may_be_left_out_are_made_of_what_is_like_them(words: str
     )
     grammar = Grammar([pull], spans.read(words)).calls("pull", most=1)
     assert accepts(grammar, written(("pull", arguments))) == right
+
+
+MOVE = tool(
+    "move",
+    ["from_address", "date"],
+    from_address={"type": "string", "description": "old address"},
+    date={"type": "string", "description": "day, YYYY-MM-DD"},
+    helper={"type": "string", "description": "first name"},
+    boxes={"type": "integer", "description": "how many"},
+    insured={"type": "boolean", "description": "insured or not"},
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "right"),
+    [
+        ("Out of 3 Burns Court, 2026-04-18", {"from_address": "3 Burns Court", "date": "2026-04-18"}, True),
+        ("Out of 3 Burns Court, 2026-04-18", {"from_address": "Burns Court", "date": "2026-04-18"}, False),
+        # The number of a house is no other.
+        (
+            "Out of 3 Burns Court, 2026-04-18",
+            {"from_address": "3 Burns Court", "date": "2026-04-18", "boxes": 3},
+            False,
+        ),
+        (
+            "4 boxes out of 3 Burns Court, 2026-04-18",
+            {"from_address": "3 Burns Court", "date": "2026-04-18", "boxes": 4},
+            True,
+        ),
+        # No words of dates in a text, nor words of two sentences.
+        ("Out of the hut on 2026-04-18", {"from_address": "the hut on 2026-04-18", "date": "2026-04-18"}, False),
+        ("2026-04-18. The hut. Be quick.", {"from_address": "hut. Be quick", "date": "2026-04-18"}, False),
+        ("2026-04-18, from St. Mary Hall", {"from_address": "St. Mary Hall", "date": "2026-04-18"}, True),
+        # What begins a sentence is no name where it is a common word.
+        ("Write to Ada: the hut, 2026-04-18", {"from_address": "hut", "date": "2026-04-18", "helper": "Ada"}, True),
+        ("Write to Ada: the hut, 2026-04-18", {"from_address": "hut", "date": "2026-04-18", "helper": "Write"}, False),
+        # What may be so or not is there where it is said, and as it is said.
+        ("The hut, 2026-04-18, insured", {"from_address": "hut", "date": "2026-04-18", "insured": True}, True),
+        ("The hut, 2026-04-18, insured", {"from_address": "hut", "date": "2026-04-18", "insured": False}, False),
+        ("The hut, 2026-04-18, not insured", {"from_address": "hut", "date": "2026-04-18", "insured": False}, True),
+        ("The hut, 2026-04-18", {"from_address": "hut", "date": "2026-04-18", "insured": True}, False),
+        # A date that is wanted is not made of any words, unless some are for a day.
+        ("Out of the hut", {"from_address": "hut", "date": "hut"}, None),
+        ("Out of the hut on Friday", {"from_address": "hut", "date": "Friday"}, True),
+    ],
+)
+def test_arguments_are_made_of_what_looks_like_them(words: str, arguments: Any, right: bool | None) -> None:
+    grammar = Grammar([MOVE], spans.read(words))
+    assert bool(grammar.tools) == (right is not None)
+    if right is not None:
+        assert accepts(grammar.calls("move", most=1), written(("move", arguments))) == right
+
+
+def test_a_number_with_a_unit_is_for_the_argument_that_is_measured_in_it() -> None:
+    blow = tool(
+        "blow",
+        ["speed"],
+        speed={"type": "integer", "description": "air speed in m/s"},
+        yaw={"type": "number", "description": "yaw angle in degrees"},
+    )
+    for words, arguments, right in (
+        ("Blow at 20 m/s, once at 45 m/s", {"speed": 20, "yaw": 45}, False),
+        ("Blow at 20 m/s, once at 45 m/s", {"speed": 45}, True),
+        ("Blow at 20 m/s and 6 degrees", {"speed": 20, "yaw": 6}, True),
+        ("Blow at 20 m/s and 6 degrees", {"speed": 6, "yaw": 20}, False),
+    ):
+        grammar = Grammar([blow], spans.read(words)).calls("blow", most=1)
+        assert accepts(grammar, written(("blow", arguments))) == right, words
+
+
+def test_what_is_in_quotation_marks_is_the_text() -> None:
+    idea = tool("idea", title={"type": "string", "description": "title of the idea"})
+    words = 'improvement "Two-sided printing", anonymous'
+    grammar = Grammar([idea], spans.read(words)).calls("idea", most=1)
+    assert accepts(grammar, written(("idea", {"title": "Two-sided printing"})))
+    assert not accepts(grammar, written(("idea", {"title": "improvement"})))
+    card = tool("card", text={"type": "string"})  # the quotation marks may be for either
+    both = Grammar([idea, card], spans.read(words)).calls("idea", most=1)
+    assert accepts(both, written(("idea", {"title": "improvement"})))
+
+
+def test_no_call_has_the_values_of_another_in_other_places() -> None:
+    there, back, more = (
+        ToolUse("ride", {"from": a, "to": b}) for a, b in (("York", "Bath"), ("Bath", "York"), ("Bath", "Hull"))
+    )
+    assert without_repeats([there, back, more], "from York to Bath, from Bath to Hull") == [there, more]
+    assert without_repeats([there, back], "from York to Bath and back") == [there, back]

@@ -28,8 +28,12 @@ from roadmap.llm import spans, units
         ("a hundred and one", [101]),
         ("M-08 and 22-F, ripped in two", [2]),  # codes are no numbers
         ("bar T-114", [114]),  # no other number was said
+        ("so may 6 of us come? We have three bags", [6, 3]),  # no day of May
         ("a 12-month lease at minus 40 degrees", [12, -40]),
         ("8 minus 3", [8, 3]),
+        ("40 m/s, 110 m, 36 m² and 50 K", [40, 110, 36, 50]),  # no millions, no thousands
+        ("50k", [50000]),
+        ("the fifth of May 2026 at nine in the evening, for 2", [2]),
     ],
 )
 def test_numbers(text: str, numbers: list[float]) -> None:
@@ -57,6 +61,13 @@ def test_numbers(text: str, numbers: list[float]) -> None:
         ("twenty past three", ["03:20", "15:20"]),
         ("at ten to five in the evening", ["16:50"]),
         ("from ten to five people", []),
+        ("the fifth of November 2026", ["2026-11-05"]),
+        ("May the twenty-first, 2026", ["2026-05-21"]),
+        ("nine in the evening", ["21:00"]),
+        ("half past nine at night", ["21:30"]),
+        ("ten past midnight", ["00:10"]),
+        ("at ten to noon", ["11:50"]),
+        ("from noon to midnight", ["12:00", "00:00"]),
     ],
 )
 def test_forms_that_words_stand_for(text: str, forms: list[str]) -> None:
@@ -188,6 +199,50 @@ def test_other_words_for_members_are_in_lower_case_and_none_is_the_member() -> N
 )
 def test_what_was_said_in_a_unit(text: str, says: str, numbers: list[float]) -> None:
     assert spans.read(text).measured(units.wanted(says)) == numbers
+
+
+def test_a_number_in_the_very_unit_comes_before_what_could_be_converted() -> None:
+    said = spans.read("200 metres of hemp, 24 mm thick")
+    assert said.measured(units.wanted("millimetres")) == [24]
+    assert said.measured(units.wanted("centimetres")) == [20000, 2.4]
+    assert said.only_in(units.wanted("metres")) == [200]
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "numbers"),
+    [
+        ("55 metres a second", "air speed in m/s", [55]),
+        ("36.5 m³ and 12 m²", "cubic metres", [36.5]),
+        ("900 square metres in nine thousand cubic metres", "area in square metres", [900]),
+        ("0.02 K", "target in kelvin", [0.02]),
+        ("a 2 kHz tone", "Hz", [2000]),
+    ],
+)
+def test_units_of_several_words_and_signs(text: str, says: str, numbers: list[float]) -> None:
+    assert spans.read(text).measured(units.wanted(says)) == numbers
+
+
+def test_sentences_begin_and_end_and_names_are_no_openers() -> None:
+    words = spans.read("Jot it down for Dr. Weber. Then, on 3 May 2026 at 7 pm, Ingrid walked!").words
+    assert [word.text for word in words if word.begins] == ["Jot", "Then"]
+    assert [word.text for word in words if word.ends] == ["Weber"]
+    assert [word.text for word in words if word.name] == ["Dr", "Weber", "Ingrid"]
+    assert [word.text for word in words if word.dated] == ["3", "May", "2026", "7", "pm"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("with smoke trails", [True]),
+        ("without any smoke this time", [False]),
+        ("smoke off", [False]),
+        ("don't add smoke", [False]),
+        ("at 40 m/s", []),
+        ("no smoke at 40 m/s for Falcon-3, then Heron at the same speed with smoke", [False, True]),
+    ],
+)
+def test_what_is_so_and_what_is_not(text: str, says: list[bool]) -> None:
+    assert spans.read(text).says(frozenset({"smok"})) == says
 
 
 def test_numbers_in_other_units_are_said_elsewhere() -> None:
