@@ -539,8 +539,8 @@ assert (sum(fresh), len(fresh)) == (32, 32)
 # those that it was trained on. On a larger held-out set nearly all of its calls for such tools are exact. For tools
 # that it never saw it depends on the tools: more than eight in ten are exact for two plain ones, and three in four for
 # twelve of many kinds, with options that are often said in other words (figures and intervals are in
-# `tool_calling_lora.md`, beside the adapter). Training teaches tools, and only in part *tool calling*; and the first set that one measures on
-# is seldom the hardest. Measure on your own.
+# `tool_calling_lora.md`, beside the adapter). Training teaches tools, and only in part *tool calling*; and the first
+# set that one measures on is seldom the hardest. Measure on your own.
 #
 # Three levers are yours. Names and descriptions are prompts (L2.01): change them and count again, on requests that you
 # did not look at meanwhile. Where a call is certain to be due, say so in `tool_choice`. Where arguments are words of
