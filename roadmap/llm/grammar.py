@@ -17,7 +17,7 @@ from . import naming, units
 from .bridge import properties
 from .messages.contract import Tool
 from .messages.parts import ToolUse
-from .runs import Limits, Runs, either, literal
+from .runs import Limits, Runs, either, literal, quoted
 from .spans import Said, Word
 
 MOST_VALUES = 400  # alternatives of one argument; more would slow every token
@@ -78,7 +78,7 @@ class Grammar:
             arguments = self._arguments(f"t{number}", tool.input_schema)
             if arguments is not None:
                 self._rules[f"call{len(self.tools)}"] = (
-                    f"{_quoted(_opening(tool.name) + ', ' + _ARGUMENTS)} {arguments} {_quoted('}')}"
+                    f"{quoted(_opening(tool.name) + ', ' + _ARGUMENTS)} {arguments} {quoted('}')}"
                 )
                 self.tools.append(tool)
 
@@ -93,18 +93,18 @@ class Grammar:
         options: dict[str, str | None] = {f"[{_opening(tool.name)},": tool.name for tool in self.tools}
         if none:
             options["[]"] = None
-        return f"root ::= {' | '.join(map(_quoted, options))}", options
+        return f"root ::= {' | '.join(map(quoted, options))}", options
 
     def calls(self, first: str, *, most: int) -> str:
         """A grammar of a list of calls whose first is of the tool `first`."""
         number = [tool.name for tool in self.tools].index(first)
         every = " | ".join(f"call{place}" for place in range(len(self.tools)))
-        more = f" ({_quoted(', ')} ({every})){{0,{most - 1}}}" if most > 1 else ""
+        more = f" ({quoted(', ')} ({every})){{0,{most - 1}}}" if most > 1 else ""
         return self._whole(f"call{number}{more}")
 
     def sequence(self) -> str:
         """A grammar of a list with one call of each tool, in their order."""
-        return self._whole(f" {_quoted(', ')} ".join(f"call{place}" for place in range(len(self.tools))))
+        return self._whole(f" {quoted(', ')} ".join(f"call{place}" for place in range(len(self.tools))))
 
     def said_for(self, tool: Tool, key: str) -> list[Any]:
         """The values that the request says for an argument, where they are few: an enum's members, numbers, dates."""
@@ -119,7 +119,7 @@ class Grammar:
 
     def _whole(self, calls: str) -> str:
         """The grammar of a list of calls."""
-        rules = [f"root ::= {_quoted('[')} {calls} {_quoted(']')}"]
+        rules = [f"root ::= {quoted('[')} {calls} {quoted(']')}"]
         rules += [f"{name} ::= {body}" for name, body in self._rules.items()]
         if any(re.search(rf"\b{_ANYTHING}\b", body) for body in self._rules.values()):
             rules.append(_ANY_RULE)
@@ -185,7 +185,7 @@ class Grammar:
             return None
         shared = self._shared({key: arguments[key] for key, _, _ in values}, required, beside)
         chain = self._chain(name, values, 0, True, shared, ())
-        return None if chain is None else f"{_quoted('{')} {chain} {_quoted('}')}"
+        return None if chain is None else f"{quoted('{')} {chain} {quoted('}')}"
 
     def _members(self, schema: Any) -> frozenset[str]:
         """The members of an enum that the request names, in lower case."""
@@ -237,7 +237,8 @@ class Grammar:
         if measured and self._owned:
             return measured
         fitting = [value for value in self.said.numbers if naming.fits(value, schema)]
-        own = [value for value in fitting if self._owned and value in self.said.counted(beside.key)]
+        counted = self.said.counted(beside.key) if self._owned else []
+        own = [value for value in fitting if value in counted]
         if own:
             return own
         elsewhere = {*(self.said.elsewhere(wanted) if wanted else ()), *self.said.only_in(beside.units - wanted)}
@@ -281,11 +282,11 @@ class Grammar:
         rule = f"{name}{'f' if first else 'm'}{place}" + "".join(f"x{self._id_of(value)}" for value in sorted(used))
         if rule not in self._rules:
             key, value, required = values[place]
-            label = _quoted(("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": ")
+            label = quoted(("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": ")
             options = [(value, used)]
             if key in shared:
                 left = [one for one in shared[key] if used.count(one) <= (one in self._repeated)]
-                options = [(_quoted(one), (*used, one)) for one in left]
+                options = [(quoted(one), (*used, one)) for one in left]
             given = [(f"{label} {body} ", False, after) for body, after in options]
             ways = []
             for begin, still_first, after in given if required else [*given, ("", first, used)]:
@@ -305,7 +306,7 @@ class Grammar:
         """The body of a value's rule, or None where nothing that was said fits."""
         beside = beside or Beside()
         if "const" in schema:
-            return _quoted(_json(schema["const"]))
+            return quoted(_json(schema["const"]))
         if isinstance(schema.get("enum"), list):
             said = [one for one in schema["enum"] if self.said.mentions(one)]
             return _alternatives(map(_json, said or (schema["enum"] if required else [])))
@@ -336,11 +337,11 @@ class Grammar:
             items = schema.get("items")
             body = self._value(f"{name}i", items if isinstance(items, dict) else {}, required=True)
             if body is None:
-                return None if schema.get("minItems", 0) else _quoted("[]")
+                return None if schema.get("minItems", 0) else quoted("[]")
             self._rules[f"{name}i"] = body
             least = max(1, int(schema.get("minItems", 1)))
-            rest = f"({_quoted(', ')} {name}i){{{least - 1},{min(max(least, int(schema.get('maxItems', 8))), 16) - 1}}}"
-            return f"{_quoted('[')} {name}i {rest} {_quoted(']')}"
+            rest = f"({quoted(', ')} {name}i){{{least - 1},{min(max(least, int(schema.get('maxItems', 8))), 16) - 1}}}"
+            return f"{quoted('[')} {name}i {rest} {quoted(']')}"
         if kind == "object":
             return self._object(name, schema)
         if kind == "string":
@@ -368,7 +369,7 @@ class Grammar:
             return None
         span = self._span(schema, required=required, beside=beside)
         ways = [] if span is None else [span]
-        ways += [_quoted(_json(quote)) for quote in self.said.quotes]
+        ways += [quoted(_json(quote)) for quote in self.said.quotes]
         if self._reckons and len(self.said.numbers) > 1:
             ways.append(self._sum())
         return " | ".join(ways) or None
@@ -444,7 +445,7 @@ class Grammar:
     def _sum(self) -> str:
         """The rule of an arithmetic expression over the request's numbers: words for signs become signs."""
         if "sum" not in self._rules:
-            numbers = " | ".join(_quoted(_json(number)) for number in self.said.numbers)
+            numbers = " | ".join(quoted(_json(number)) for number in self.said.numbers)
             self._rules["num"] = numbers
             self._rules["atom"] = 'num | "(" num (op num){1,3} ")"'
             self._rules["op"] = '" "? [-+*/] " "?'
@@ -521,14 +522,6 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _quoted(text: str) -> str:
-    """A text as a GBNF literal."""
-    escaped = (
-        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-    )
-    return f'"{escaped}"'
-
-
 def _alternatives(texts: Any) -> str | None:
     found = list(dict.fromkeys(texts))[:MOST_VALUES]
-    return " | ".join(map(_quoted, found)) or None
+    return " | ".join(map(quoted, found)) or None

@@ -123,12 +123,16 @@ def described(schema: dict[str, Any]) -> re.Pattern[str] | None:
     return next((form for named, form in _DESCRIBED if isinstance(says, str) and named.search(says)), None)
 
 
+def _forms(schema: dict[str, Any]) -> list[re.Pattern[str]]:
+    """The forms that the strings among a value's kinds must or should have."""
+    return [form for part in parts(schema) if (form := wanted(part) or described(part))]
+
+
 def figured(schema: Any) -> bool:
     """Whether a value is a number, a date or a time."""
     if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
         return False
-    forms = [form for part in parts(schema) if (form := wanted(part) or described(part))]
-    return numeric(schema) or any(form.search(one) for form in forms for one in _MOMENTS)
+    return numeric(schema) or any(form.search(one) for form in _forms(schema) for one in _MOMENTS)
 
 
 def free(schema: Any) -> bool:
@@ -184,8 +188,7 @@ def timely(schema: Any) -> bool:
     """Whether a value is a date or a time of day."""
     if not isinstance(schema, dict) or {"const", "enum"} & schema.keys():
         return False
-    forms = [form for part in parts(schema) if (form := wanted(part) or described(part))]
-    return any(form.search(one) for form in forms for one in _MOMENTS if not form.search("any words"))
+    return any(form.search(one) for form in _forms(schema) for one in _MOMENTS if not form.search("any words"))
 
 
 def stems(key: str, schema: Any) -> frozenset[str]:

@@ -86,8 +86,15 @@ def either(starts: Sequence[str]) -> str:
 
 def literal(text: str) -> str:
     """A text within a JSON string, as a GBNF literal."""
-    inside = json.dumps(text, ensure_ascii=False)[1:-1]
-    return '"' + inside.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return quoted(json.dumps(text, ensure_ascii=False)[1:-1])
+
+
+def quoted(text: str) -> str:
+    """A text as a GBNF literal."""
+    escaped = (
+        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    )
+    return f'"{escaped}"'
 
 
 _OPEN = frozenset("of the a an and or from with for to my your our his her their".split())  # no run ends with these

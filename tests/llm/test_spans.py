@@ -195,6 +195,11 @@ def test_other_words_for_members_are_in_lower_case_and_none_is_the_member() -> N
         ("25 percent full", "how full inside, in percent", [25]),
         ("an entry of 1871, 20 years old", "year when it was", []),  # the year is no number of years
         ("€30", "euros", [30]),
+        ("55 metres a second", "air speed in m/s", [55]),
+        ("36.5 m³ and 12 m²", "cubic metres", [36.5]),
+        ("900 square metres in nine thousand cubic metres", "area in square metres", [900]),
+        ("0.02 K", "target in kelvin", [0.02]),
+        ("a 2 kHz tone", "Hz", [2000]),
     ],
 )
 def test_what_was_said_in_a_unit(text: str, says: str, numbers: list[float]) -> None:
@@ -206,20 +211,6 @@ def test_a_number_in_the_very_unit_comes_before_what_could_be_converted() -> Non
     assert said.measured(units.wanted("millimetres")) == [24]
     assert said.measured(units.wanted("centimetres")) == [20000, 2.4]
     assert said.only_in(units.wanted("metres")) == [200]
-
-
-@pytest.mark.parametrize(
-    ("text", "says", "numbers"),
-    [
-        ("55 metres a second", "air speed in m/s", [55]),
-        ("36.5 m³ and 12 m²", "cubic metres", [36.5]),
-        ("900 square metres in nine thousand cubic metres", "area in square metres", [900]),
-        ("0.02 K", "target in kelvin", [0.02]),
-        ("a 2 kHz tone", "Hz", [2000]),
-    ],
-)
-def test_units_of_several_words_and_signs(text: str, says: str, numbers: list[float]) -> None:
-    assert spans.read(text).measured(units.wanted(says)) == numbers
 
 
 def test_sentences_begin_and_end_and_names_are_no_openers() -> None:
