@@ -38,7 +38,7 @@ class Bug:
     function: str
     mistake: str | None
     source: str  # of the whole module, with the bug in it
-    digest: str = ""  # of all that its verdict rests on
+    digest: str  # of all that its verdict rests on
     caught_by: str | None = None  # the check that caught it, by name if it has one, when all of that was as it is now
 
     @property
@@ -56,6 +56,7 @@ class Alternative:
     task: str
     module: str
     source: str
+    digest: str  # of all that its verdict rests on
 
 
 class BankError(Exception):
@@ -84,10 +85,14 @@ def bugs(course: Course, stage: Stage) -> Iterator[Bug]:
             if ast.dump(ast.parse(source)) == unchanged:
                 raise BankError(f"{name}: changes nothing")
             mistake = entry.get("mistake")
-            digest = hashlib.sha256(f"{rests_on}\n{mistake}\n{source}".encode()).hexdigest()[:16]
+            digest = _digest(rests_on, mistake, source)
             known = catchers.get(name, {})
             check = known.get("check") if known.get("digest") == digest else None
             yield Bug(name, stage.name, task.id, entry["function"], mistake, source, digest, check)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _rests_on(course: Course, stage: Stage) -> str:
@@ -140,12 +145,13 @@ def write_caught_by(course: Course, junit: Path) -> None:
 
 def alternatives(course: Course, stage: Stage) -> Iterator[Alternative]:
     """Every alternative of a stage, merged into the reference's module."""
-    folder = ROOT / "tests" / "alternatives" / stage.name
+    folder, rests_on = ROOT / "tests" / "alternatives" / stage.name, _rests_on(course, stage)
     for task in stage.tasks:
         reference = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
         for path in sorted(folder.glob(f"{task.id.replace('.', '_')}_[a-z]*.py")):
             source = override(reference, path.read_text(encoding="utf-8"), path.name)
-            yield Alternative(f"{task.id}/{path.stem}", stage.name, task.id, task.module, source)
+            name, digest = f"{task.id}/{path.stem}", _digest(rests_on, source)
+            yield Alternative(name, stage.name, task.id, task.module, source, digest)
 
 
 # What a stranger's function may return instead of an answer. The checks must call it wrong, not fall over it.
@@ -160,6 +166,7 @@ _GARBAGE = {
 
 def garbage(course: Course, stage: Stage) -> Iterator[Bug]:
     """For every graded function, versions that return something that is no answer at all."""
+    rests_on = _rests_on(course, stage)
     for task in stage.tasks:
         reference = (course.solutions / stage.name / task.file).read_text(encoding="utf-8")
         for function in task.functions:
@@ -170,7 +177,8 @@ def garbage(course: Course, stage: Stage) -> Iterator[Bug]:
                     body = f"class {owner}:\n" + "".join(f"    {line}\n" for line in body.splitlines())
                 label = f"{task.id}/garbage-{kind}-{function}"
                 source = override(reference, body, label)
-                yield Bug(label, stage.name, task.id, f"{task.module}.{function}", None, source)
+                digest = _digest(rests_on, source)
+                yield Bug(label, stage.name, task.id, f"{task.module}.{function}", None, source, digest)
 
 
 def override(reference: str, changes: str, name: str) -> str:
@@ -216,6 +224,14 @@ def _define(body: list[ast.stmt], node: ast.FunctionDef | ast.ClassDef) -> None:
     body.insert(first, node)
 
 
+def seed_of(entry: Bug | Alternative) -> int:
+    """The seed of an entry's grading in the tests: another one whenever anything changes that its verdict rests on.
+
+    So a test's outcome is a property of the code. Fresh seeds are `tests.benchmarks.reseed`'s.
+    """
+    return int(entry.digest[:8], 16)
+
+
 def grade_source(
     grader: Grader,
     course: Course,
@@ -223,6 +239,7 @@ def grade_source(
     module: str,
     source: str,
     *,
+    seed: int | None = None,
     stop_at: Stop | None = None,
     first: Iterable[str] = (),
 ) -> Report:
@@ -234,10 +251,10 @@ def grade_source(
             path = course.solutions / grader.stage.name / name
             package.joinpath(name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
         package.joinpath(f"{module}.py").write_text(source, encoding="utf-8")
-        return grader.check(Path(folder), tasks=[task], stop_at=stop_at, first=first)
+        return grader.check(Path(folder), tasks=[task], seed=seed, stop_at=stop_at, first=first)
 
 
-def grade_bug(grader: Grader, course: Course, bug: Bug) -> Report:
+def grade_bug(grader: Grader, course: Course, bug: Bug, seed: int | None = None) -> Report:
     """Grade a bug until it is caught or, where it is to be named, until a check names a mistake.
 
     The check that is known to catch it goes first: that nothing names another mistake before was seen when all else was
@@ -245,7 +262,7 @@ def grade_bug(grader: Grader, course: Course, bug: Bug) -> Report:
     """
     stop_at = Stop.NAMED if bug.mistake else Stop.CAUGHT
     first = [bug.caught_by] if bug.caught_by else []
-    return grade_source(grader, course, bug.task, bug.module, bug.source, stop_at=stop_at, first=first)
+    return grade_source(grader, course, bug.task, bug.module, bug.source, seed=seed, stop_at=stop_at, first=first)
 
 
 def catcher(bug: Bug, report: Report) -> str | None:
