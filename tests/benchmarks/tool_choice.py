@@ -313,11 +313,13 @@ def main(argv: list[str] | None = None) -> int:
     """Measure every way, or the one that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.tool_choice", description=__doc__)
     parser.add_argument("--way", choices=list(WAYS), help="measure this way alone, and write nothing")
+    parser.add_argument("--adapter", type=Path, metavar="FILE", help="measure the bridge with this one, write nothing")
     parser.add_argument("--card", action="store_true", help="measure nothing; write the stored figures into the card")
     parser.add_argument(
         "--set-aside", action="store_true", help="the bridge on requests to develop on, its misses shown"
     )
     given = parser.parse_args(argv)
+    way = "bridge" if given.adapter else given.way
     if given.set_aside:
         return on_those_set_aside()
     if given.card:
@@ -325,15 +327,16 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     rows: dict[str, Any] = {}
     missed: list[Any] = []
-    with LocalModel(start(), WAYS) as model:
-        for way in [given.way] if given.way else WAYS:
+    with LocalModel(start(adapter=given.adapter), WAYS) as model:
+        if way:
+            measured(model, way)
+            return 0
+        for way in WAYS:
             rows[way], misses = measured(model, way)
             if way == "bridge":
                 missed = misses
-            if not given.way:
-                record.write("tool_choice", {"ways": rows, "what the bridge missed": missed})
-    if not given.way:
-        fill_card(rows)
+            record.write("tool_choice", {"ways": rows, "what the bridge missed": missed})
+    fill_card(rows)
     return 0
 
 
