@@ -254,21 +254,28 @@ def grade_source(
         return grader.check(Path(folder), tasks=[task], seed=seed, stop_at=stop_at, first=first)
 
 
-def grade_bug(grader: Grader, course: Course, bug: Bug, seed: int | None = None) -> Report:
-    """Grade a bug until it is caught or, where it is to be named, until a check names a mistake.
+def grade(grader: Grader, course: Course, entry: Bug | Alternative, seed: int | None = None) -> Report:
+    """Grade an entry: an alternative by every check, a bug until it is caught or, where it has a name, named.
 
-    The check that is known to catch it goes first: that nothing names another mistake before was seen when all else was
-    as it is now, and the digest says that it is.
+    The check that is known to catch a bug goes first: that nothing names another mistake before was seen when all else
+    was as it is now, and the digest says that it is.
     """
-    stop_at = Stop.NAMED if bug.mistake else Stop.CAUGHT
-    first = [bug.caught_by] if bug.caught_by else []
-    return grade_source(grader, course, bug.task, bug.module, bug.source, seed=seed, stop_at=stop_at, first=first)
+    if isinstance(entry, Alternative):
+        return grade_source(grader, course, entry.task, entry.module, entry.source, seed=seed)
+    stop_at = Stop.NAMED if entry.mistake else Stop.CAUGHT
+    first = [entry.caught_by] if entry.caught_by else []
+    return grade_source(grader, course, entry.task, entry.module, entry.source, seed=seed, stop_at=stop_at, first=first)
 
 
 def catcher(bug: Bug, report: Report) -> str | None:
     """The check that caught a bug, by name where the bug has one."""
     caught = (check for check in report.checks if check.state not in (State.PASSED, State.BLOCKED))
     return next((check.id for check in caught if bug.mistake in (None, check.mistake)), None)
+
+
+def problem_with(entry: Bug | Alternative, report: Report) -> str | None:
+    """What the grader got wrong about an entry; None when nothing."""
+    return problem_with_bug(entry, report) if isinstance(entry, Bug) else problem_with_alternative(report)
 
 
 def problem_with_bug(bug: Bug, report: Report) -> str | None:
@@ -314,11 +321,7 @@ def main() -> int:
             for entry in entries:
                 if (options.task and entry.task not in options.task) or options.only not in entry.name:
                     continue
-                if isinstance(entry, Bug):
-                    problem = problem_with_bug(entry, grade_bug(grader, course, entry))
-                else:
-                    report = grade_source(grader, course, entry.task, entry.module, entry.source)
-                    problem = problem_with_alternative(report)
+                problem = problem_with(entry, grade(grader, course, entry))
                 mistake = entry.mistake if isinstance(entry, Bug) else None
                 rows.append({"kind": kind, "name": entry.name, "mistake": mistake, "problem": problem})
                 print(f"{'ok  ' if problem is None else 'BAD '} {kind:11} {entry.name} {problem or ''}", flush=True)

@@ -41,10 +41,7 @@ def gradings(request: pytest.FixtureRequest) -> Iterator[Gradings]:
     pool = ThreadPoolExecutor(WORKERS)
 
     def grade(entry: Bug | Alternative) -> Report:
-        grader, seed = graders[entry.stage], bank.seed_of(entry)
-        if isinstance(entry, Bug):
-            return bank.grade_bug(grader, COURSE, entry, seed)
-        return bank.grade_source(grader, COURSE, entry.task, entry.module, entry.source, seed=seed)
+        return bank.grade(graders[entry.stage], COURSE, entry, bank.seed_of(entry))
 
     try:
         yield Gradings({entry.name: pool.submit(grade, entry) for entry in chosen})

@@ -33,9 +33,7 @@ def graded(course: Course, stage: Stage) -> Problems:
     """Grade every bug and every alternative of a stage, two at a time."""
 
     def problem_with(entry: bank.Bug | bank.Alternative) -> str | None:
-        if isinstance(entry, bank.Bug):
-            return bank.problem_with_bug(entry, bank.grade_bug(grader, course, entry))
-        return bank.problem_with_alternative(bank.grade_source(grader, course, entry.task, entry.module, entry.source))
+        return bank.problem_with(entry, bank.grade(grader, course, entry))
 
     entries = [*bank.bugs(course, stage), *bank.alternatives(course, stage)]
     with Grader(course, stage) as grader, ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""Bugs that only some seeds catch: grade every planted bug again and again with fresh seeds.
+"""Verdicts that hang on the seed: grade every planted bug and every alternative again and again with fresh seeds.
 
 python -m tests.benchmarks.reseed                # 5 times; writes results/reseed_stage1.json
 python -m tests.benchmarks.reseed --task 1.10 --times 30
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +21,7 @@ from tests.benchmarks import record
 
 
 def main() -> int:
-    """Grade, and name the bugs that were not caught, or not named, every time."""
+    """Grade, and name the bugs that were not caught and named, and the alternatives not accepted, every time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", default="1")
     parser.add_argument("--task", action="append")
@@ -28,24 +29,28 @@ def main() -> int:
     options = parser.parse_args()
     course = Course.load(bank.ROOT)
     stage = course.stage(options.stage)
-    bugs = [bug for bug in bank.bugs(course, stage) if not options.task or bug.task in options.task]
-    missed: dict[str, list[str]] = {}
+    everything: list[bank.Bug | bank.Alternative] = [*bank.bugs(course, stage), *bank.alternatives(course, stage)]
+    entries = [entry for entry in everything if not options.task or entry.task in options.task]
+    wrong: dict[str, list[str]] = {}
     with Grader(course, stage) as grader, ThreadPoolExecutor(2) as pool:
 
-        def problems(bug: bank.Bug) -> Iterator[str]:
+        def problems(entry: bank.Bug | bank.Alternative) -> Iterator[str]:
             for _ in range(options.times):
-                report = bank.grade_bug(grader, course, bug)
-                if problem := bank.problem_with_bug(bug, report):
+                report = bank.grade(grader, course, entry)
+                if problem := bank.problem_with(entry, report):
                     yield f"seed {report.seed}: {problem}"
 
-        for bug, found in zip(bugs, pool.map(lambda bug: list(problems(bug)), bugs), strict=True):
+        for entry, found in zip(entries, pool.map(lambda entry: list(problems(entry)), entries), strict=True):
             if found:
-                missed[bug.name] = found
-                print(f"{bug.name}: {len(found)} of {options.times}; {found[0]}", flush=True)
-    print(f"{len(bugs)} bugs, {options.times * len(bugs)} gradings, {sum(map(len, missed.values()))} missed")
+                wrong[entry.name] = found
+                print(f"{entry.name}: {len(found)} of {options.times}; {found[0]}", flush=True)
+    number = sum(map(len, wrong.values()))
+    counts = Counter(type(entry).__name__.lower() for entry in entries)
+    row = {"bugs": counts["bug"], "alternatives": counts["alternative"], "times": options.times}
+    print(f"{row}: {options.times * len(entries)} gradings, {number} wrong verdicts")
     if not options.task:
-        record.write(f"reseed_stage{stage.number}", {"bugs": len(bugs), "times": options.times, "missed": missed})
-    return 1 if missed else 0
+        record.write(f"reseed_stage{stage.number}", row | {"wrong": wrong})
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
