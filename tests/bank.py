@@ -59,6 +59,9 @@ class Alternative:
     digest: str  # of all that its verdict rests on
 
 
+Entry = Bug | Alternative
+
+
 class BankError(Exception):
     """An entry of the bank does not fit the reference."""
 
@@ -224,7 +227,7 @@ def _define(body: list[ast.stmt], node: ast.FunctionDef | ast.ClassDef) -> None:
     body.insert(first, node)
 
 
-def seed_of(entry: Bug | Alternative) -> int:
+def seed_of(entry: Entry) -> int:
     """The seed of an entry's grading in the tests: another one whenever anything changes that its verdict rests on.
 
     So a test's outcome is a property of the code. Fresh seeds are `tests.benchmarks.reseed`'s.
@@ -254,7 +257,7 @@ def grade_source(
         return grader.check(Path(folder), tasks=[task], seed=seed, stop_at=stop_at, first=first)
 
 
-def grade(grader: Grader, course: Course, entry: Bug | Alternative, seed: int | None = None) -> Report:
+def grade(grader: Grader, course: Course, entry: Entry, seed: int | None = None) -> Report:
     """Grade an entry: an alternative by every check, a bug until it is caught or, where it has a name, named.
 
     The check that is known to catch a bug goes first: that nothing names another mistake before was seen when all else
@@ -273,7 +276,7 @@ def catcher(bug: Bug, report: Report) -> str | None:
     return next((check.id for check in caught if bug.mistake in (None, check.mistake)), None)
 
 
-def problem_with(entry: Bug | Alternative, report: Report) -> str | None:
+def problem_with(entry: Entry, report: Report) -> str | None:
     """What the grader got wrong about an entry; None when nothing."""
     return problem_with_bug(entry, report) if isinstance(entry, Bug) else problem_with_alternative(report)
 

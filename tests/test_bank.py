@@ -14,7 +14,7 @@ from roadmap.course.catalogue import mistakes_of
 from roadmap.grading.session import Grader
 from roadmap.grading.verdict import Report
 from tests import bank
-from tests.bank import Alternative, Bug
+from tests.bank import Alternative, Bug, Entry
 
 COURSE = Course.load(bank.ROOT)
 STAGES = [stage for stage in COURSE.stages if stage.tasks]
@@ -30,7 +30,7 @@ class Gradings:
 
     futures: dict[str, Future[Report]]
 
-    def of(self, entry: Bug | Alternative) -> Report:
+    def of(self, entry: Entry) -> Report:
         return self.futures[entry.name].result()
 
 
@@ -40,7 +40,7 @@ def gradings(request: pytest.FixtureRequest) -> Iterator[Gradings]:
     graders = {name: Grader(COURSE, COURSE.stage(name)) for name in {entry.stage for entry in chosen}}
     pool = ThreadPoolExecutor(WORKERS)
 
-    def grade(entry: Bug | Alternative) -> Report:
+    def grade(entry: Entry) -> Report:
         return bank.grade(graders[entry.stage], COURSE, entry, bank.seed_of(entry))
 
     try:

@@ -32,7 +32,7 @@ Problems = dict[str, str | None]  # what the grader failed to do about each entr
 def graded(course: Course, stage: Stage) -> Problems:
     """Grade every bug and every alternative of a stage, two at a time."""
 
-    def problem_with(entry: bank.Bug | bank.Alternative) -> str | None:
+    def problem_with(entry: bank.Entry) -> str | None:
         return bank.problem_with(entry, bank.grade(grader, course, entry))
 
     entries = [*bank.bugs(course, stage), *bank.alternatives(course, stage)]

@@ -29,12 +29,12 @@ def main() -> int:
     options = parser.parse_args()
     course = Course.load(bank.ROOT)
     stage = course.stage(options.stage)
-    everything: list[bank.Bug | bank.Alternative] = [*bank.bugs(course, stage), *bank.alternatives(course, stage)]
+    everything: list[bank.Entry] = [*bank.bugs(course, stage), *bank.alternatives(course, stage)]
     entries = [entry for entry in everything if not options.task or entry.task in options.task]
     wrong: dict[str, list[str]] = {}
     with Grader(course, stage) as grader, ThreadPoolExecutor(2) as pool:
 
-        def problems(entry: bank.Bug | bank.Alternative) -> Iterator[str]:
+        def problems(entry: bank.Entry) -> Iterator[str]:
             for _ in range(options.times):
                 report = bank.grade(grader, course, entry)
                 if problem := bank.problem_with(entry, report):
