@@ -313,13 +313,15 @@ def main(argv: list[str] | None = None) -> int:
     """Measure every way, or the one that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.tool_choice", description=__doc__)
     parser.add_argument("--way", choices=list(WAYS), help="measure this way alone, and write nothing")
-    parser.add_argument("--adapter", type=Path, metavar="FILE", help="measure the bridge with this one, write nothing")
+    parser.add_argument(
+        "--adapter", type=Path, metavar="FILE", help="this one, under the bridge or --way, and write nothing"
+    )
     parser.add_argument("--card", action="store_true", help="measure nothing; write the stored figures into the card")
     parser.add_argument(
         "--set-aside", action="store_true", help="the bridge on requests to develop on, its misses shown"
     )
     given = parser.parse_args(argv)
-    way = "bridge" if given.adapter else given.way
+    only = given.way or ("bridge" if given.adapter else None)
     if given.set_aside:
         return on_those_set_aside()
     if given.card:
@@ -328,8 +330,8 @@ def main(argv: list[str] | None = None) -> int:
     rows: dict[str, Any] = {}
     missed: list[Any] = []
     with LocalModel(start(adapter=given.adapter), WAYS) as model:
-        if way:
-            measured(model, way)
+        if only:
+            measured(model, only)
             return 0
         for way in WAYS:
             rows[way], misses = measured(model, way)
